@@ -1,1 +1,28 @@
-//! Placeholder while the workspace is laid out.
+#![doc = include_str!("../README.md")]
+
+mod activity;
+mod agent_card;
+mod endpoint;
+pub mod endpoints;
+mod error;
+mod idempotency;
+mod ids;
+mod message;
+mod platform_url;
+mod secret;
+mod status;
+mod timestamp;
+#[cfg(feature = "transcripts")]
+pub mod transcripts;
+
+pub use activity::{ActivityRow, Inbound, InboundMessage, Sender, SkipReason};
+pub use agent_card::{AgentCard, InvalidAgentCard};
+pub use endpoint::{Answer, Auth, Call, Endpoint};
+pub use error::{ApiError, Refusal};
+pub use idempotency::{delegation_key, make_idempotency_key};
+pub use ids::{ActivityId, InvalidId, WorkspaceId};
+pub use message::{Message, Part, Role};
+pub use platform_url::{InvalidPlatformUrl, PlatformUrl};
+pub use secret::Secret;
+pub use status::WorkspaceStatus;
+pub use timestamp::{InvalidTimestamp, Timestamp};

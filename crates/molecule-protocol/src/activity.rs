@@ -1,0 +1,382 @@
+//! Rows of the activity log, and which of them are messages to this agent.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::message::{Part, Role, joined_text};
+use crate::{ActivityId, Timestamp, WorkspaceId};
+
+/// A row of a workspace's activity log, as far as clients need it.
+#[derive(Debug, Clone, Deserialize)]
+#[non_exhaustive]
+pub struct ActivityRow {
+    /// Its id; the poll cursor.
+    pub id: ActivityId,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// What it records, such as `a2a_receive`.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub activity_type: String,
+    /// The JSON-RPC method, or `notify`.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub method: String,
+    /// Who caused it: a workspace's id, or nothing for the canvas user and for own notifications.
+    #[serde(default)]
+    pub source_id: Option<String>,
+    /// `ok`, or `error` for a delivery that failed.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub status: String,
+    /// One line for people.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub summary: String,
+    /// The JSON-RPC request.
+    #[serde(default)]
+    pub request_body: Option<Value>,
+    /// The answer that was given, if any.
+    #[serde(default)]
+    pub response_body: Option<Value>,
+    /// What some later platforms add for polling agents.
+    #[serde(default)]
+    pub data: Option<Map<String, Value>>,
+}
+
+/// Who sent a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sender {
+    /// The person at the platform's canvas.
+    CanvasUser,
+    /// Another workspace.
+    Peer(WorkspaceId),
+    /// Something that cannot be answered.
+    Unknown(String),
+}
+
+/// A message to this agent.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct InboundMessage {
+    /// The row it came in.
+    pub activity_id: ActivityId,
+    /// When the platform accepted it.
+    pub created_at: Timestamp,
+    /// Who sent it.
+    pub sender: Sender,
+    /// Its text parts, one to a line.
+    pub text: String,
+    /// All its parts.
+    pub parts: Vec<Part>,
+    /// The sender's own id for it.
+    pub message_id: Option<String>,
+    /// The task it belongs to, where the sender says so.
+    pub task_id: Option<String>,
+    /// The JSON-RPC method.
+    pub method: String,
+    /// [`Role::Agent`] for an answer to something this agent sent; it is not answered in turn.
+    pub role: Role,
+    /// The sender's metadata.
+    pub metadata: Map<String, Value>,
+    /// The sender's name, where the platform tells it.
+    pub peer_name: Option<String>,
+    /// The sender's role, where the platform tells it.
+    pub peer_role: Option<String>,
+    /// Where the sender's agent card is, where the platform tells it.
+    pub agent_card_url: Option<String>,
+}
+
+/// What a row means to the agent whose log it is in.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Inbound {
+    /// A message to handle.
+    Message(Box<InboundMessage>),
+    /// A row that is no message to handle.
+    Skip(SkipReason),
+}
+
+/// Why a row is not handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// The row records something else than a received message.
+    NotAMessage,
+    /// The agent's own notification to the canvas, which the platform logs as received.
+    OwnNotification,
+    /// A message that the agent sent to itself.
+    OwnMessage,
+    /// It was pushed to the agent and answered then.
+    AlreadyAnswered,
+    /// Its delivery failed and the sender was told so.
+    DeliveryFailed,
+}
+
+impl ActivityRow {
+    /// What this row means to the agent of workspace `me`.
+    #[must_use]
+    pub fn inbound(&self, me: &WorkspaceId) -> Inbound {
+        match self.skip_reason(me) {
+            Some(reason) => Inbound::Skip(reason),
+            None => Inbound::Message(Box::new(self.message())),
+        }
+    }
+
+    fn skip_reason(&self, me: &WorkspaceId) -> Option<SkipReason> {
+        if self.activity_type != "a2a_receive" {
+            Some(SkipReason::NotAMessage)
+        } else if self.method == "notify" {
+            Some(SkipReason::OwnNotification)
+        } else if self.sender() == Sender::Peer(*me) {
+            Some(SkipReason::OwnMessage)
+        } else if self.status == "error" {
+            Some(SkipReason::DeliveryFailed)
+        } else if self.is_answered() {
+            Some(SkipReason::AlreadyAnswered)
+        } else {
+            None
+        }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.response_body
+            .as_ref()
+            .is_some_and(|body| body.get("result").is_some() || body.get("error").is_some())
+    }
+
+    fn sender(&self) -> Sender {
+        let id = self
+            .source_id
+            .as_deref()
+            .filter(|id| !id.is_empty())
+            .or_else(|| self.data_text("peer_id"));
+        match id {
+            None => Sender::CanvasUser,
+            Some(id) => id
+                .parse()
+                .map_or_else(|_| Sender::Unknown(id.to_owned()), Sender::Peer),
+        }
+    }
+
+    fn message(&self) -> InboundMessage {
+        let envelope = Envelope::of(self.request_body.as_ref());
+        let parts = envelope.parts();
+        InboundMessage {
+            activity_id: self.id,
+            created_at: self.created_at,
+            sender: self.sender(),
+            text: self.text(&parts),
+            message_id: envelope.text("messageId"),
+            task_id: envelope.text("taskId"),
+            method: self.method.clone(),
+            role: if envelope.text("role").as_deref() == Some("agent") {
+                Role::Agent
+            } else {
+                Role::User
+            },
+            metadata: envelope.metadata(),
+            peer_name: self.data_text("peer_name").map(str::to_owned),
+            peer_role: self.data_text("peer_role").map(str::to_owned),
+            agent_card_url: self.data_text("agent_card_url").map(str::to_owned),
+            parts,
+        }
+    }
+
+    /// The request first, then what a later platform adds, then the line for people.
+    fn text(&self, parts: &[Part]) -> String {
+        let text = joined_text(parts);
+        if !text.is_empty() || !parts.is_empty() {
+            return text;
+        }
+        let fallback = self
+            .data_text("text")
+            .or((self.request_body.is_none()).then_some(self.summary.as_str()));
+        fallback.unwrap_or_default().to_owned()
+    }
+
+    fn data_text(&self, key: &str) -> Option<&str> {
+        self.data
+            .as_ref()?
+            .get(key)?
+            .as_str()
+            .filter(|text| !text.is_empty())
+    }
+}
+
+/// The places in which a request carries its message.
+#[derive(Debug, Default)]
+struct Envelope<'a> {
+    request: Option<&'a Value>,
+    params: Option<&'a Value>,
+    message: Option<&'a Value>,
+}
+
+impl<'a> Envelope<'a> {
+    fn of(request: Option<&'a Value>) -> Self {
+        let params = request.and_then(|r| r.get("params"));
+        Self {
+            request,
+            params,
+            message: params.and_then(|p| p.get("message")),
+        }
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        [self.message, self.params, self.request]
+            .into_iter()
+            .flatten()
+            .find_map(|place| place.get("parts")?.as_array())
+            .map(|parts| parts.iter().map(Part::from_json).collect())
+            .unwrap_or_default()
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.message?.get(key)?.as_str().map(str::to_owned)
+    }
+
+    /// The message's metadata over that of the request's parameters.
+    fn metadata(&self) -> Map<String, Value> {
+        [self.params, self.message]
+            .into_iter()
+            .flatten()
+            .filter_map(|place| place.get("metadata")?.as_object())
+            .flat_map(|map| map.iter().map(|(key, value)| (key.clone(), value.clone())))
+            .collect()
+    }
+}
+
+fn text_or_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ME: &str = "aa4182ce-f4e6-423f-a503-ed23ade8b5ac";
+    const PEER: &str = "c7a82861-b15f-421d-903c-f767f108d62f";
+
+    fn row(fields: Value) -> ActivityRow {
+        let mut row = json!({"id": "28aa9223-a2e1-4348-ac8d-55c47e1b030e", "created_at": "2026-11-22T04:01:56.415484Z",
+            "activity_type": "a2a_receive", "method": "message/send", "status": "ok", "source_id": null,
+            "summary": "message/send → d-tgt"});
+        row.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        serde_json::from_value(row).unwrap()
+    }
+
+    fn message(fields: Value) -> InboundMessage {
+        match row(fields).inbound(&ME.parse().unwrap()) {
+            Inbound::Message(message) => *message,
+            Inbound::Skip(reason) => panic!("skipped: {reason:?}"),
+        }
+    }
+
+    fn check_skip(fields: Value, expect: SkipReason) {
+        match row(fields.clone()).inbound(&ME.parse().unwrap()) {
+            Inbound::Skip(reason) => assert_eq!(reason, expect, "{fields}"),
+            Inbound::Message(message) => panic!("{fields} gave {message:?}"),
+        }
+    }
+
+    fn send(parts: Value) -> Value {
+        json!({"request_body": {"jsonrpc": "2.0", "method": "message/send",
+            "params": {"message": {"messageId": "mm-2", "parts": parts, "role": "user"}}}})
+    }
+
+    #[test]
+    fn the_text_is_read_from_the_request() {
+        let message = message(send(
+            json!([{"kind": "text", "text": "one"}, {"type": "text", "text": "two"}]),
+        ));
+        assert_eq!(message.text, "one\ntwo");
+        assert_eq!(message.message_id.as_deref(), Some("mm-2"));
+        assert_eq!(message.sender, Sender::CanvasUser);
+    }
+
+    #[test]
+    fn a_peer_is_known_by_the_source() {
+        let mut fields = send(json!([]));
+        fields["source_id"] = PEER.into();
+        assert_eq!(message(fields).sender, Sender::Peer(PEER.parse().unwrap()));
+    }
+
+    #[test]
+    fn a_source_that_is_no_workspace_is_unknown() {
+        let message = message(json!({"source_id": "system:cron"}));
+        assert_eq!(message.sender, Sender::Unknown("system:cron".to_owned()));
+    }
+
+    #[test]
+    fn later_platforms_may_say_more_in_data() {
+        let message =
+            message(json!({"data": {"text": "from data", "peer_id": PEER, "peer_name": "Ann"}}));
+        assert_eq!(message.text, "from data");
+        assert_eq!(message.sender, Sender::Peer(PEER.parse().unwrap()));
+        assert_eq!(message.peer_name.as_deref(), Some("Ann"));
+    }
+
+    #[test]
+    fn the_summary_is_the_last_resort() {
+        assert_eq!(message(json!({"summary": "hello"})).text, "hello");
+        assert_eq!(
+            message(json!({"summary": "hello", "request_body": {"params": null}})).text,
+            ""
+        );
+    }
+
+    #[test]
+    fn rows_that_are_no_messages_are_skipped() {
+        check_skip(
+            json!({"activity_type": "agent_log"}),
+            SkipReason::NotAMessage,
+        );
+        check_skip(json!({"activity_type": null}), SkipReason::NotAMessage);
+        check_skip(
+            json!({"method": "notify", "response_body": {"result": "hi"}}),
+            SkipReason::OwnNotification,
+        );
+        check_skip(json!({"source_id": ME}), SkipReason::OwnMessage);
+        check_skip(json!({"status": "error"}), SkipReason::DeliveryFailed);
+        check_skip(
+            json!({"response_body": {"result": {"kind": "message"}}}),
+            SkipReason::AlreadyAnswered,
+        );
+        check_skip(
+            json!({"response_body": {"error": {"code": -32000}}}),
+            SkipReason::AlreadyAnswered,
+        );
+    }
+
+    #[test]
+    fn an_empty_or_null_response_body_means_unanswered() {
+        assert_eq!(
+            message(json!({"response_body": null, "summary": "s"})).text,
+            "s"
+        );
+        assert_eq!(
+            message(json!({"response_body": {}, "summary": "s"})).text,
+            "s"
+        );
+    }
+
+    #[test]
+    fn an_answer_is_recognised_by_its_role() {
+        let fields =
+            json!({"request_body": {"params": {"message": {"role": "agent", "parts": []}}}});
+        assert_eq!(message(fields).role, Role::Agent);
+    }
+
+    #[test]
+    fn metadata_of_message_and_request_are_merged() {
+        let message = message(
+            json!({"request_body": {"params": {"metadata": {"history": [], "a": 1},
+            "message": {"metadata": {"a": 2, "delegation_id": "d"}}}}}),
+        );
+        assert_eq!(
+            Value::from(message.metadata),
+            json!({"history": [], "a": 2, "delegation_id": "d"})
+        );
+    }
+}

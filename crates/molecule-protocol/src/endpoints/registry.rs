@@ -1,0 +1,276 @@
+//! `/registry/*`: joining, describing oneself, staying alive.
+
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::{Answer, Call, Endpoint};
+use crate::{AgentCard, ApiError, Secret, WorkspaceId};
+
+/// How messages reach the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryMode {
+    /// The agent fetches them; Gen B only.
+    Poll,
+    /// The platform posts them to the agent's url.
+    Push,
+}
+
+/// How messages are to reach the agent, with what that needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The agent fetches them.
+    Poll,
+    /// The platform posts them to this url, which it must be able to reach.
+    Push {
+        /// An `http` or `https` URL.
+        url: String,
+    },
+}
+
+/// `POST /registry/register`: joins the platform, or comes back to it.
+///
+/// Registering a paused workspace un-pauses it, and an unknown id creates a row: look first.
+#[derive(Debug, Clone)]
+pub struct Register {
+    workspace_id: WorkspaceId,
+    delivery: Delivery,
+    agent_card: AgentCard,
+}
+
+/// The platform took the registration.
+#[derive(Debug, Clone, Deserialize)]
+#[non_exhaustive]
+pub struct Registered {
+    /// The token of the workspace, the one time it is shown: only where the workspace had none.
+    #[serde(default)]
+    pub auth_token: Option<Secret>,
+    /// The mode that is in force; Gen A says nothing.
+    #[serde(default)]
+    pub delivery_mode: Option<DeliveryMode>,
+}
+
+impl Register {
+    /// A registration of `workspace_id`.
+    #[must_use]
+    pub const fn new(workspace_id: WorkspaceId, delivery: Delivery, agent_card: AgentCard) -> Self {
+        Self {
+            workspace_id,
+            delivery,
+            agent_card,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RegisterBody<'a> {
+    id: WorkspaceId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    delivery_mode: DeliveryMode,
+    agent_card: &'a AgentCard,
+}
+
+impl Endpoint for Register {
+    type Output = Registered;
+    const NAME: &'static str = "register";
+
+    fn call(&self) -> Call {
+        let (url, delivery_mode) = match &self.delivery {
+            Delivery::Poll => (None, DeliveryMode::Poll),
+            Delivery::Push { url } => (Some(url.as_str()), DeliveryMode::Push),
+        };
+        let body = RegisterBody {
+            id: self.workspace_id,
+            url,
+            delivery_mode,
+            agent_card: &self.agent_card,
+        };
+        Call::post("/registry/register").json(&body).repeatable()
+    }
+
+    fn read(&self, answer: &Answer<'_>) -> Result<Registered, ApiError> {
+        let registered: Registered = answer.json(Self::NAME)?;
+        let auth_token = registered
+            .auth_token
+            .filter(|token| !token.expose().trim().is_empty());
+        Ok(Registered {
+            auth_token,
+            ..registered
+        })
+    }
+}
+
+/// `POST /registry/update-card`: replaces the agent card. It cannot change the url.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpdateCard {
+    workspace_id: WorkspaceId,
+    agent_card: AgentCard,
+}
+
+impl UpdateCard {
+    /// A new card for `workspace_id`.
+    #[must_use]
+    pub const fn new(workspace_id: WorkspaceId, agent_card: AgentCard) -> Self {
+        Self {
+            workspace_id,
+            agent_card,
+        }
+    }
+}
+
+impl Endpoint for UpdateCard {
+    type Output = ();
+    const NAME: &'static str = "update-card";
+
+    fn call(&self) -> Call {
+        Call::post("/registry/update-card").json(self).repeatable()
+    }
+
+    fn read(&self, answer: &Answer<'_>) -> Result<(), ApiError> {
+        answer.success(Self::NAME)
+    }
+}
+
+/// `POST /registry/heartbeat`: says that the agent lives, and how it is.
+///
+/// The platform replaces every field with what is sent, so all of them always go along.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Heartbeat {
+    /// Whose heart beats.
+    pub workspace_id: WorkspaceId,
+    /// The share of failed work, from 0 to 1. From 0.5 on the platform shows the workspace as
+    /// degraded, until it falls below 0.1.
+    pub error_rate: f64,
+    /// An example of what went wrong.
+    pub sample_error: String,
+    /// How many messages are being handled.
+    pub active_tasks: u32,
+    /// Seconds since the agent started, at most `i32::MAX`: the platform fails on more.
+    pub uptime_seconds: u32,
+    /// What is being done, for people.
+    pub current_task: String,
+}
+
+impl Heartbeat {
+    /// A beat of a healthy, idle agent.
+    #[must_use]
+    pub const fn new(workspace_id: WorkspaceId) -> Self {
+        Self {
+            workspace_id,
+            error_rate: 0.0,
+            sample_error: String::new(),
+            active_tasks: 0,
+            uptime_seconds: 0,
+            current_task: String::new(),
+        }
+    }
+
+    /// With a rate of failed work (brought into 0 to 1) and an example of what failed.
+    #[must_use]
+    pub fn with_errors(mut self, rate: f64, sample: impl Into<String>) -> Self {
+        self.error_rate = if rate.is_finite() {
+            rate.clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        self.sample_error = sample.into();
+        self
+    }
+
+    /// With the number of messages being handled, and what is being done.
+    #[must_use]
+    pub fn with_work(mut self, active_tasks: u32, current_task: impl Into<String>) -> Self {
+        self.active_tasks = active_tasks.min(i32::MAX.unsigned_abs());
+        self.current_task = current_task.into();
+        self
+    }
+
+    /// With the seconds since the agent started.
+    #[must_use]
+    pub fn with_uptime(mut self, seconds: u64) -> Self {
+        self.uptime_seconds = u32::try_from(seconds)
+            .unwrap_or(u32::MAX)
+            .min(i32::MAX.unsigned_abs());
+        self
+    }
+}
+
+impl Endpoint for Heartbeat {
+    type Output = ();
+    const NAME: &'static str = "heartbeat";
+
+    fn call(&self) -> Call {
+        Call::post("/registry/heartbeat").json(self).repeatable()
+    }
+
+    fn read(&self, answer: &Answer<'_>) -> Result<(), ApiError> {
+        answer.success(Self::NAME)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "9e453dad-99f0-4e01-8c72-0031bf974e26";
+
+    fn body(endpoint: &impl Endpoint) -> String {
+        String::from_utf8(endpoint.call().body.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn poll_mode_registers_without_a_url() {
+        let register = Register::new(ID.parse().unwrap(), Delivery::Poll, AgentCard::named("a"));
+        assert_eq!(
+            body(&register),
+            format!(r#"{{"id":"{ID}","delivery_mode":"poll","agent_card":{{"name":"a"}}}}"#)
+        );
+    }
+
+    #[test]
+    fn push_mode_registers_the_url() {
+        let delivery = Delivery::Push {
+            url: "http://localhost:8000".to_owned(),
+        };
+        let register = Register::new(ID.parse().unwrap(), delivery, AgentCard::named("a"));
+        assert_eq!(
+            body(&register),
+            format!(
+                r#"{{"id":"{ID}","url":"http://localhost:8000","delivery_mode":"push","agent_card":{{"name":"a"}}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_heartbeat_carries_every_field_within_what_the_platform_takes() {
+        let beat = Heartbeat::new(ID.parse().unwrap())
+            .with_errors(7.5, "boom")
+            .with_work(2, "doing")
+            .with_uptime(3_000_000_000);
+        assert_eq!(
+            body(&beat),
+            format!(
+                r#"{{"workspace_id":"{ID}","error_rate":1.0,"sample_error":"boom","active_tasks":2,"uptime_seconds":2147483647,"current_task":"doing"}}"#
+            )
+        );
+        assert_eq!(
+            Heartbeat::new(ID.parse().unwrap())
+                .with_errors(f64::NAN, "")
+                .error_rate,
+            0.0
+        );
+    }
+
+    #[test]
+    fn an_empty_token_counts_as_none() {
+        let register = Register::new(ID.parse().unwrap(), Delivery::Poll, AgentCard::named("a"));
+        let headers = http::HeaderMap::new();
+        let answer = Answer::new(
+            http::StatusCode::OK,
+            &headers,
+            br#"{"auth_token":"","status":"registered"}"#,
+        );
+        assert!(register.read(&answer).unwrap().auth_token.is_none());
+    }
+}

@@ -1,0 +1,173 @@
+//! What the platform says when it refuses.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use crate::Answer;
+
+/// Which call was refused, how, and in which words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The endpoint's name, such as `register`.
+    pub endpoint: &'static str,
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// The platform's own words, cut to 300 characters.
+    pub message: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} answered {}", self.endpoint, self.status.as_u16())?;
+        self.message
+            .as_ref()
+            .map_or(Ok(()), |message| write!(f, " ({message})"))
+    }
+}
+
+/// A refusal by the platform, or an answer that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// 401: no token went along, or one that this platform does not accept for this workspace.
+    #[error(
+        "{0}: the token is missing, revoked, or another workspace's; check it with `token show`"
+    )]
+    Unauthorized(Refusal),
+    /// 403 with a reason: the hierarchy or the token forbids the call.
+    #[error("{0}: this workspace may not do that")]
+    Forbidden(Refusal),
+    /// 403 without a body: the `Origin` header is not one the platform accepts.
+    #[error("{0}: the platform refused the Origin header; behind a rewriting proxy, send none")]
+    OriginRefused(Refusal),
+    /// 404 with a JSON reason: what the call names is not there.
+    #[error("{0}: not there")]
+    NotFound(Refusal),
+    /// 404 without a JSON body: no such route here, or a missing organisation id. It says nothing about the workspace.
+    #[error(
+        "{0}: nothing of the platform answers there; check the platform URL and, on a hosted tenant, the organisation id"
+    )]
+    NoSuchRoute(Refusal),
+    /// 410: the cursor is not in the log any more, or the workspace was removed.
+    #[error("{0}: it is gone")]
+    Gone(Refusal),
+    /// 402: the workspace's budget is used up.
+    #[error("{0}: the budget is used up; raise it on the platform")]
+    BudgetExceeded(Refusal),
+    /// Another 4xx: the platform does not accept the request as it is.
+    #[error("{0}: the platform does not accept the request")]
+    Rejected(Refusal),
+    /// 429: too many requests.
+    #[error("{0}: too many requests; slow down")]
+    RateLimited(Refusal),
+    /// 5xx: the platform, or the agent behind it, cannot answer now.
+    #[error("{0}: the platform cannot answer now; try again")]
+    Unavailable(Refusal),
+    /// A status that no endpoint documents, such as a redirect.
+    #[error("{0}: unexpected; is this the address of a Molecule AI platform?")]
+    Unexpected(Refusal),
+    /// A good status whose body is not what the endpoint documents.
+    #[error("{endpoint} answered {} with a body that is not the platform's; is this the right address?", status.as_u16())]
+    Malformed {
+        /// The endpoint's name.
+        endpoint: &'static str,
+        /// The status of the answer.
+        status: StatusCode,
+        /// What the JSON reader said.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl ApiError {
+    pub(crate) fn from_refusal(refusal: Refusal, answer: &Answer<'_>) -> Self {
+        match refusal.status.as_u16() {
+            401 => Self::Unauthorized(refusal),
+            402 => Self::BudgetExceeded(refusal),
+            403 if answer.body().is_empty() => Self::OriginRefused(refusal),
+            403 => Self::Forbidden(refusal),
+            404 if answer.object().is_some() => Self::NotFound(refusal),
+            404 => Self::NoSuchRoute(refusal),
+            410 => Self::Gone(refusal),
+            429 => Self::RateLimited(refusal),
+            400..=499 => Self::Rejected(refusal),
+            500..=599 => Self::Unavailable(refusal),
+            _ => Self::Unexpected(refusal),
+        }
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed { status, .. } => *status,
+            Self::Unauthorized(refusal)
+            | Self::Forbidden(refusal)
+            | Self::OriginRefused(refusal)
+            | Self::NotFound(refusal)
+            | Self::NoSuchRoute(refusal)
+            | Self::Gone(refusal)
+            | Self::BudgetExceeded(refusal)
+            | Self::Rejected(refusal)
+            | Self::RateLimited(refusal)
+            | Self::Unavailable(refusal)
+            | Self::Unexpected(refusal) => refusal.status,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn check(status: u16, body: &str, expect: &str) {
+        let headers = HeaderMap::new();
+        let answer = Answer::new(
+            StatusCode::from_u16(status).unwrap(),
+            &headers,
+            body.as_bytes(),
+        );
+        let error = answer.refusal("state");
+        assert!(
+            format!("{error:?}").starts_with(expect),
+            "{status} {body:?} gave {error:?}"
+        );
+    }
+
+    #[test]
+    fn every_kind_of_refusal_is_told_apart() {
+        check(
+            401,
+            r#"{"error":"missing workspace auth token"}"#,
+            "Unauthorized",
+        );
+        check(403, "", "OriginRefused");
+        check(403, r#"{"error":"invalid caller ID"}"#, "Forbidden");
+        check(404, "", "NoSuchRoute");
+        check(404, "404 page not found", "NoSuchRoute");
+        check(404, r#"{"error":"workspace not found"}"#, "NotFound");
+        check(400, r#"{"error":"invalid request body"}"#, "Rejected");
+        check(409, "{}", "Rejected");
+        check(410, "", "Gone");
+        check(429, "{}", "RateLimited");
+        check(502, "<html>", "Unavailable");
+        check(307, "", "Unexpected");
+    }
+
+    #[test]
+    fn the_platforms_words_are_cut_and_cleaned() {
+        let body = format!(r#"{{"error":"a\u001b[31m{}"}}"#, "x".repeat(9000));
+        let headers = HeaderMap::new();
+        let text = Answer::new(StatusCode::BAD_REQUEST, &headers, body.as_bytes())
+            .refusal("register")
+            .to_string();
+        assert!(
+            text.starts_with("register answered 400 (a[31mxxx"),
+            "{text}"
+        );
+        assert!(text.len() < 450);
+    }
+}

@@ -1,0 +1,10 @@
+//! The endpoints against the recorded answers of a real platform, and the keys against the original's.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "an unwrap that fails is a test that fails"
+)]
+
+mod recorded_answers;
+mod recorded_requests;
+mod vectors;

@@ -1,0 +1,279 @@
+//! Every recorded answer is read by the endpoint it belongs to.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, StatusCode};
+use molecule_protocol::endpoints::{
+    CreateWorkspace, DeleteWorkspace, Delivery, GetWorkspace, Heartbeat, ListActivity, ListSecrets,
+    ListWorkspaces, Lookup, Notify, PauseWorkspace, PollState, PullSecrets, Register,
+    ResumeWorkspace, SendMessage, UpdateCard,
+};
+use molecule_protocol::transcripts::{self, Exchange};
+use molecule_protocol::{AgentCard, Answer, ApiError, Endpoint, Message, WorkspaceId};
+use serde_json::Value;
+
+const ID: &str = "9e453dad-99f0-4e01-8c72-0031bf974e26";
+
+fn id() -> WorkspaceId {
+    ID.parse().unwrap()
+}
+
+/// What an endpoint made of an answer, comparable across endpoints.
+struct Reading {
+    endpoint: &'static str,
+    result: Result<String, ApiError>,
+}
+
+fn read<E: Endpoint<Output: std::fmt::Debug>>(endpoint: &E, exchange: &Exchange) -> Reading {
+    let body = body(exchange);
+    let status = StatusCode::from_u16(exchange.response.status).unwrap();
+    let headers = HeaderMap::new();
+    let result = endpoint.read(&Answer::new(status, &headers, body.as_bytes()));
+    Reading {
+        endpoint: E::NAME,
+        result: result.map(|output| format!("{output:?}")),
+    }
+}
+
+/// The recorded body, with an id or token of the right form in place of every variable.
+fn body(exchange: &Exchange) -> String {
+    let text = match (&exchange.response.json, &exchange.response.text) {
+        (Some(json), _) => json.to_string(),
+        (None, Some(text)) => text.clone(),
+        (None, None) => String::new(),
+    };
+    text.split("${")
+        .enumerate()
+        .fold(String::new(), |out, (index, piece)| {
+            match piece.split_once('}') {
+                Some((_, rest)) if index > 0 => out + ID + rest,
+                _ => out + piece,
+            }
+        })
+}
+
+/// The reading of an exchange with one of this crate's endpoints.
+fn reading(exchange: &Exchange) -> Option<Reading> {
+    let path = exchange.request.path.split('?').next()?;
+    let segments: Vec<_> = path.split('/').skip(1).collect();
+    let message = || Message::text("m", "hi");
+    Some(
+        match (exchange.request.method.as_str(), segments.as_slice()) {
+            ("POST", ["registry", "register"]) => read(
+                &Register::new(id(), Delivery::Poll, AgentCard::named("a")),
+                exchange,
+            ),
+            ("POST", ["registry", "update-card"]) => {
+                read(&UpdateCard::new(id(), AgentCard::named("a")), exchange)
+            }
+            ("POST", ["registry", "heartbeat"]) => read(&Heartbeat::new(id()), exchange),
+            ("POST", ["workspaces"]) => read(&CreateWorkspace::new("a"), exchange),
+            ("GET", ["workspaces"]) => read(&ListWorkspaces::new(), exchange),
+            ("GET", ["workspaces", _]) => read(&GetWorkspace::new(id()), exchange),
+            ("DELETE", ["workspaces", _]) => read(&DeleteWorkspace::new(id()), exchange),
+            ("GET", ["workspaces", _, "state"]) => read(&PollState::new(id()), exchange),
+            ("POST", ["workspaces", _, "pause"]) => read(&PauseWorkspace::new(id()), exchange),
+            ("POST", ["workspaces", _, "resume"]) => read(&ResumeWorkspace::new(id()), exchange),
+            ("GET", ["workspaces", _, "secrets", "values"]) => {
+                read(&PullSecrets::new(id()), exchange)
+            }
+            ("GET", ["workspaces", _, "secrets"]) => read(&ListSecrets::new(id()), exchange),
+            ("GET", ["workspaces", _, "activity"]) => read(&ListActivity::new(id()), exchange),
+            ("POST", ["workspaces", _, "notify"]) => read(&Notify::new(id(), "hi"), exchange),
+            ("POST", ["workspaces", _, "a2a"]) => {
+                read(&SendMessage::from_canvas(id(), message()), exchange)
+            }
+            _ => return None,
+        },
+    )
+}
+
+/// Whether the recording has the body whole.
+fn is_whole(exchange: &Exchange) -> bool {
+    let response = &exchange.response;
+    let has_body = response.json.is_some() || response.text.is_some();
+    has_body && !response.cut && response.generate.is_none()
+}
+
+#[test]
+fn every_endpoint_is_in_the_recordings() {
+    let mut counts = BTreeMap::new();
+    for transcript in transcripts::all() {
+        for reading in transcript.exchanges().filter_map(reading) {
+            *counts.entry(reading.endpoint).or_insert(0) += 1;
+        }
+    }
+    let expect = [
+        "a2a",
+        "activity",
+        "create workspace",
+        "delete",
+        "heartbeat",
+        "list workspaces",
+        "notify",
+        "pause",
+        "register",
+        "resume",
+        "secrets",
+        "state",
+        "update-card",
+        "workspace",
+    ];
+    assert_eq!(
+        counts.keys().copied().collect::<Vec<_>>(),
+        expect,
+        "{counts:?}"
+    );
+    assert!(
+        counts["register"] > 50 && counts["heartbeat"] > 30 && counts["state"] > 40,
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn good_answers_are_read_and_refusals_keep_the_platforms_words() {
+    for transcript in transcripts::all() {
+        for exchange in transcript.exchanges().filter(|exchange| is_whole(exchange)) {
+            if let Some(reading) = reading(exchange) {
+                check(&transcript.source, exchange, &reading);
+            }
+        }
+    }
+}
+
+fn check(source: &str, exchange: &Exchange, reading: &Reading) {
+    let at = format!(
+        "{source}: {} {}",
+        exchange.request.method, exchange.request.path
+    );
+    let status = exchange.response.status;
+    match &reading.result {
+        Ok(output) => assert!(
+            is_good(reading.endpoint, exchange),
+            "{at}: {status} was read as {output}"
+        ),
+        Err(ApiError::Malformed { .. }) => {
+            // The proxy passes on whatever an agent answers with 200.
+            assert_eq!(
+                (reading.endpoint, status),
+                ("a2a", 200),
+                "{at}: {:?}",
+                exchange.response
+            );
+        }
+        Err(error) => {
+            assert!(
+                !is_good(reading.endpoint, exchange),
+                "{at}: {status} gave {error}"
+            );
+            assert_eq!(error.status().as_u16(), status, "{at}");
+            check_words(&at, exchange, error);
+        }
+    }
+}
+
+/// 404 is an answer, not a refusal, where it says that the workspace is not there any more.
+fn is_good(endpoint: &str, exchange: &Exchange) -> bool {
+    let (status, says_so) = (exchange.response.status, exchange.response.json.is_some());
+    (200..300).contains(&status)
+        || (status == 404 && says_so && matches!(endpoint, "state" | "workspace"))
+}
+
+fn check_words(at: &str, exchange: &Exchange, error: &ApiError) {
+    let words = exchange
+        .response
+        .json
+        .as_ref()
+        .and_then(|body| body.get("error"))
+        .and_then(Value::as_str);
+    if let Some(words) = words {
+        let words: String = words.chars().take(300).collect();
+        assert!(
+            error.to_string().contains(&words),
+            "{at}: {error} does not say {words:?}"
+        );
+    }
+}
+
+fn recorded(source: &str, method: &str, path_ends: &str, status: u16) -> Vec<Exchange> {
+    let transcript = transcripts::find(source).unwrap();
+    let found: Vec<_> = transcript
+        .exchanges()
+        .filter(|e| {
+            e.request.method == method
+                && e.request.path.ends_with(path_ends)
+                && e.response.status == status
+        })
+        .cloned()
+        .collect();
+    assert!(
+        !found.is_empty(),
+        "{source} has no {method} {path_ends} {status}"
+    );
+    found
+}
+
+#[test]
+fn a_deleted_workspace_is_known_by_the_open_look() {
+    let look = |exchange: &Exchange| {
+        let headers = HeaderMap::new();
+        let body = body(exchange);
+        let status = StatusCode::from_u16(exchange.response.status).unwrap();
+        GetWorkspace::new(id())
+            .read(&Answer::new(status, &headers, body.as_bytes()))
+            .unwrap()
+    };
+    let source = "02-heartbeat-state-lifecycle";
+    let found = recorded(source, "GET", "${workspace:hb-a}", 200);
+    let removed = found
+        .iter()
+        .filter(|e| body(e).contains(r#""status":"removed""#))
+        .collect::<Vec<_>>();
+    assert!(!removed.is_empty());
+    assert!(
+        removed
+            .into_iter()
+            .all(|exchange| look(exchange) == Lookup::Removed)
+    );
+    assert!(
+        recorded(source, "GET", "${workspace:hb-purge}", 404)
+            .iter()
+            .all(|e| look(e) == Lookup::Unknown)
+    );
+}
+
+#[test]
+fn the_tenant_guards_empty_404_is_no_deletion() {
+    for exchange in recorded("08-config-modes", "GET", "/state", 404) {
+        let reading = read(&PollState::new(id()), &exchange);
+        assert!(
+            matches!(reading.result, Err(ApiError::NoSuchRoute(_))),
+            "{:?}",
+            reading.result
+        );
+    }
+}
+
+#[test]
+fn the_token_of_a_first_registration_is_read() {
+    let transcript = transcripts::find("01-create-register").unwrap();
+    let issued = transcript.exchanges().filter(|e| {
+        e.request.path == "/registry/register"
+            && e.response
+                .json
+                .as_ref()
+                .is_some_and(|body| body.get("auth_token").is_some())
+    });
+    let mut count = 0;
+    for exchange in issued {
+        let body = body(exchange);
+        let headers = HeaderMap::new();
+        let register = Register::new(id(), Delivery::Poll, AgentCard::named("a"));
+        let registered = register
+            .read(&Answer::new(StatusCode::OK, &headers, body.as_bytes()))
+            .unwrap();
+        assert!(registered.auth_token.is_some());
+        count += 1;
+    }
+    assert!(count >= 3, "{count}");
+}

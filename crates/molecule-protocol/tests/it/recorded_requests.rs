@@ -1,0 +1,98 @@
+//! What the endpoints send is what the real platform was seen to take.
+
+use molecule_protocol::endpoints::{
+    CreateWorkspace, Heartbeat, ListActivity, Notify, PollState, UpdateCard,
+};
+use molecule_protocol::transcripts::{self, Bindings, Exchange};
+use molecule_protocol::{AgentCard, Endpoint, WorkspaceId};
+use serde_json::{Value, json};
+
+const ID: &str = "9e453dad-99f0-4e01-8c72-0031bf974e26";
+
+fn id() -> WorkspaceId {
+    ID.parse().unwrap()
+}
+
+/// The accepted requests to paths that end so, with their variables bound to [`ID`].
+fn accepted(source: &str, path_ends: &str) -> Vec<(String, Option<Value>)> {
+    let transcript = transcripts::find(source).unwrap();
+    let found: Vec<_> = transcript
+        .exchanges()
+        .filter(|e| e.request.path.ends_with(path_ends) && (200..300).contains(&e.response.status))
+        .map(bound)
+        .collect();
+    assert!(!found.is_empty(), "{source} has nothing at {path_ends}");
+    found
+}
+
+fn bound(exchange: &Exchange) -> (String, Option<Value>) {
+    let mut bindings = Bindings::new("http://127.0.0.1:8080");
+    for name in ["alpha", "beta", "hb-a", "hb-b", "sec-a", "d-src", "d-tgt"] {
+        bindings.bind(&format!("workspace:{name}"), ID);
+    }
+    let path = bindings
+        .substitute(&exchange.request.path)
+        .unwrap_or_default();
+    let body = exchange
+        .request
+        .json
+        .as_ref()
+        .and_then(|json| bindings.substitute_json(json).ok());
+    (path, body)
+}
+
+fn check(endpoint: &impl Endpoint, accepted: &[(String, Option<Value>)]) {
+    let call = endpoint.call();
+    let body = call
+        .body
+        .as_deref()
+        .map(|body| serde_json::from_slice::<Value>(body).unwrap());
+    let ours = (call.path, body);
+    assert!(
+        accepted.contains(&ours),
+        "{ours:?} is not among {accepted:?}"
+    );
+}
+
+#[test]
+fn heartbeats_look_like_the_recorded_ones() {
+    let accepted = accepted("02-heartbeat-state-lifecycle", "/registry/heartbeat");
+    check(&Heartbeat::new(id()).with_uptime(5), &accepted);
+}
+
+#[test]
+fn cards_are_updated_under_the_right_key() {
+    let card = AgentCard::try_from(json!({"name": "new", "skills": [{"id": "s"}]})).unwrap();
+    check(
+        &UpdateCard::new(id(), card),
+        &accepted("05-secrets-plugins-tokens-misc", "/registry/update-card"),
+    );
+}
+
+#[test]
+fn states_and_notifications_go_to_the_recorded_places() {
+    check(
+        &PollState::new(id()),
+        &accepted("02-heartbeat-state-lifecycle", "/state"),
+    );
+    check(
+        &Notify::new(id(), "hi user"),
+        &accepted("04-delegate-activity-notify", "/notify"),
+    );
+}
+
+#[test]
+fn inbound_rows_are_asked_for_as_recorded() {
+    let accepted = accepted("04-delegate-activity-notify", "limit=2");
+    check(&ListActivity::inbound(id()).with_limit(2), &accepted);
+}
+
+#[test]
+fn new_workspaces_say_what_the_recorded_ones_say() {
+    let body = CreateWorkspace::new("p").call().body.unwrap();
+    let ours: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        ours,
+        json!({"name": "p", "runtime": "external", "external": true})
+    );
+}
