@@ -117,6 +117,14 @@ impl ListActivity {
     }
 }
 
+impl ListActivity {
+    /// After a cursor the platform sends the oldest row first, otherwise the newest: this decides between rows that
+    /// were written in the same microsecond.
+    fn goes_forward(&self) -> bool {
+        self.query.iter().any(|(key, _)| *key == "since_id")
+    }
+}
+
 impl Endpoint for ListActivity {
     type Output = ActivityPage;
     const NAME: &'static str = "activity";
@@ -140,6 +148,9 @@ impl Endpoint for ListActivity {
                 Ok(row) => page.rows.push(row),
                 Err(_) => page.unreadable += 1,
             }
+        }
+        if !self.goes_forward() {
+            page.rows.reverse();
         }
         page.rows.sort_by_key(|row| row.created_at);
         Ok(page)
@@ -166,6 +177,23 @@ mod tests {
                 "/workspaces/{ID}/activity?type=a2a_receive&limit=9&before_ts=2026-11-22T04%3A01%3A56Z"
             )
         );
+    }
+
+    #[test]
+    fn rows_of_the_same_microsecond_keep_the_platforms_order() {
+        let newest_first =
+            br#"[{"id":"28aa9223-a2e1-4348-ac8d-55c47e1b030e","created_at":"2026-11-22T04:01:56Z"},
+            {"id":"d694e49d-6355-4dfb-b60c-54ad183e063a","created_at":"2026-11-22T04:01:56Z"}]"#;
+        let headers = HeaderMap::new();
+        let first = |list: ListActivity| {
+            let page = list
+                .read(&Answer::new(StatusCode::OK, &headers, newest_first))
+                .unwrap();
+            page.rows[0].id.to_string()
+        };
+        let list = ListActivity::new(ID.parse().unwrap());
+        assert!(first(list.clone()).starts_with("d694e49d"));
+        assert!(first(list.since_id(ActivityId::NIL)).starts_with("28aa9223"));
     }
 
     #[test]
