@@ -1,1 +1,84 @@
-fn main() {}
+//! The project's own chores: `cargo xtask ci` is what must pass before a change goes in, and each of its steps is a
+//! command of its own.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a chore reports to the terminal it was started from"
+)]
+
+mod boundaries;
+mod ci;
+mod features;
+mod package;
+mod process;
+mod steps;
+mod vectors;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::steps::Step;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run every step that a change has to pass, in order
+    Ci(ci::Options),
+    /// Check the formatting
+    Fmt,
+    /// Prove which crate may use what, and the other absences ARCHITECTURE.md promises
+    Boundaries,
+    /// Lint the workspace with default features, warnings denied
+    Clippy,
+    /// Lint each crate by itself, without default features and with each feature alone
+    Features,
+    /// Run the tests
+    Test,
+    /// Build the documentation, warnings denied
+    Doc,
+    /// Recompute the oracle vectors with their Python scripts
+    Vectors {
+        /// Only compare with the files that are there
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the dependencies' licences, sources and bans with cargo-deny
+    Deny,
+    /// Build every crate from its packaged tarball
+    Package,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> anyhow::Result<()> {
+    match chore {
+        Chore::Ci(options) => ci::run(&options),
+        Chore::Fmt => Step::Fmt.run(),
+        Chore::Boundaries => Step::Boundaries.run(),
+        Chore::Clippy => Step::Clippy.run(),
+        Chore::Features => Step::Features.run(),
+        Chore::Test => Step::Test.run(),
+        Chore::Doc => Step::Doc.run(),
+        Chore::Vectors { check: true } => Step::Vectors.run(),
+        Chore::Vectors { check: false } => vectors::write(),
+        Chore::Deny => Step::Deny.run(),
+        Chore::Package => package::build(),
+    }
+}
