@@ -1,1 +1,31 @@
-//! Placeholder while the workspace is laid out.
+#![doc = include_str!("../README.md")]
+
+mod activity;
+mod auth;
+mod clock;
+mod config;
+mod controls;
+mod emulator;
+mod error;
+mod layers;
+mod persistence;
+mod platform;
+mod provisioner;
+mod proxy;
+mod relations;
+mod reply;
+mod request;
+mod routes;
+mod server;
+mod state;
+mod token;
+mod tx;
+mod url_rules;
+mod workspace;
+
+pub use clock::{Clock, ManualClock, Sleep, SystemClock};
+pub use config::{EmulatorConfig, Generation, Liveness, Mode};
+pub use emulator::Emulator;
+pub use error::EmulatorError;
+pub use platform::Platform;
+pub use provisioner::ContainerSpec;

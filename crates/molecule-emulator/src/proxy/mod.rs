@@ -1,0 +1,7 @@
+//! The message proxy: from a caller's request to an agent's answer.
+
+pub(crate) mod dispatch;
+pub(crate) mod envelope;
+pub(crate) mod outcome;
+pub(crate) mod queue;
+pub(crate) mod target;

@@ -1,0 +1,156 @@
+//! Peers: who they are, where they are, and whether one may talk to them.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::config::{Generation, Mode};
+use crate::platform::Platform;
+use crate::reply::{Outcome, Reply, bad_request, forbidden};
+use crate::request::{Bearer, Params, decode, or_zero, parse_id};
+use crate::tx::Tx;
+use crate::url_rules;
+use crate::workspace::Workspace;
+
+pub(crate) async fn list(
+    State(platform): State<Platform>,
+    Path(id): Path<String>,
+    params: Params,
+    bearer: Bearer,
+) -> Response {
+    let wanted = params.get("q").map(|q| q.to_lowercase());
+    let answer = platform.read(|tx| {
+        tx.require_asker(&id, &bearer)?;
+        let id = tx.row(&id)?.id;
+        let peers = tx.state.peers(id);
+        // Generation A panics on a peer without a role when it searches.
+        let has_null_role = peers.iter().any(|row| row.role.is_none());
+        if wanted.is_some() && has_null_role && tx.config.generation == Generation::A {
+            return Ok(None);
+        }
+        let found = peers
+            .into_iter()
+            .filter(|row| wanted.as_ref().is_none_or(|q| mentions(row, q)));
+        Ok::<_, Reply>(Some(Reply::ok(
+            &found.map(Workspace::as_peer).collect::<Vec<_>>(),
+        )))
+    });
+    match answer {
+        Ok(Some(reply)) | Err(reply) => reply.into_response(),
+        Ok(None) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn mentions(row: &Workspace, wanted: &str) -> bool {
+    let role = row.role.as_deref().unwrap_or_default();
+    row.name.to_lowercase().contains(wanted) || role.to_lowercase().contains(wanted)
+}
+
+/// A peer's url, before it was looked at for safety.
+struct Found {
+    id: Uuid,
+    name: String,
+    url: String,
+    /// The url was rewritten for a caller in a container.
+    rewritten: bool,
+}
+
+pub(crate) async fn discover(
+    State(platform): State<Platform>,
+    Path(target): Path<String>,
+    headers: HeaderMap,
+    bearer: Bearer,
+) -> Outcome {
+    let caller = headers
+        .get("x-workspace-id")
+        .and_then(|value| value.to_str().ok());
+    let caller = caller.filter(|caller| !caller.is_empty());
+    let caller = caller.ok_or_else(|| bad_request("X-Workspace-ID header is required"))?;
+    let found = platform.read(|tx| {
+        tx.require_asker(caller, &bearer)?;
+        tx.discover(caller, &target)
+    })?;
+    if !is_safe(&platform, &found).await {
+        let text = "workspace URL failed safety check";
+        return Err(Reply::error(StatusCode::SERVICE_UNAVAILABLE, text));
+    }
+    Ok(Reply::ok(
+        &json!({ "id": found.id, "name": found.name, "url": found.url }),
+    ))
+}
+
+async fn is_safe(platform: &Platform, found: &Found) -> bool {
+    let config = platform.config();
+    let strict = config.mode == Mode::Production && !config.is_tenant();
+    !(strict || found.rewritten) || url_rules::is_routable(&found.url, config.is_tenant()).await
+}
+
+#[derive(Deserialize)]
+struct Access {
+    #[serde(default, deserialize_with = "or_zero")]
+    caller_id: String,
+    #[serde(default, deserialize_with = "or_zero")]
+    target_id: String,
+}
+
+pub(crate) async fn check_access(State(platform): State<Platform>, body: Bytes) -> Outcome {
+    let Access {
+        caller_id,
+        target_id,
+    } = decode(&body)?;
+    if caller_id.is_empty() || target_id.is_empty() {
+        return Err(bad_request("invalid request body"));
+    }
+    let allowed = platform.read(|tx| tx.may_talk(&caller_id, &target_id));
+    Ok(Reply::ok(&json!({ "allowed": allowed })))
+}
+
+impl Tx<'_> {
+    /// The access rule on ids as they were sent; what is not an id may talk to nobody.
+    pub(crate) fn may_talk(&self, caller: &str, target: &str) -> bool {
+        let ids = parse_id(caller).zip(parse_id(target));
+        ids.is_some_and(|(caller, target)| self.state.can_communicate(caller, target))
+    }
+
+    fn discover(&self, caller: &str, target: &str) -> Result<Found, Reply> {
+        let target = parse_id(target).filter(|id| self.may_talk(caller, &id.to_string()));
+        let row = target.and_then(|id| self.state.get(id));
+        let row = row.ok_or_else(|| forbidden("not authorized to discover this workspace"))?;
+        if !row.status.is_serving() || row.url.is_empty() {
+            let body = json!({ "error": "workspace not available", "status": row.status });
+            return Err(Reply::new(StatusCode::SERVICE_UNAVAILABLE, &body));
+        }
+        let caller = parse_id(caller).and_then(|id| self.state.get(id));
+        let from_container = caller.is_some_and(|caller| !caller.is_external());
+        let (url, rewritten) = self.url_for(row, from_container);
+        Ok(Found {
+            id: row.id,
+            name: row.name.clone(),
+            url,
+            rewritten,
+        })
+    }
+
+    /// The url of a row as its caller should use it: containers reach this machine under another name, and are
+    /// themselves reached under the name of their network once their own url is forgotten.
+    fn url_for(&self, row: &Workspace, from_container: bool) -> (String, bool) {
+        if row.is_external() {
+            let host = ["://127.0.0.1", "://localhost"]
+                .into_iter()
+                .find(|host| row.url.contains(host));
+            return match host.filter(|_| from_container) {
+                Some(host) => (row.url.replacen(host, "://host.docker.internal", 1), true),
+                None => (row.url.clone(), false),
+            };
+        }
+        if row.url_cached_until.is_some_and(|until| self.now < until) {
+            return (row.url.clone(), false);
+        }
+        let short: String = row.id.to_string().chars().take(12).collect();
+        (format!("http://ws-{short}:8000"), false)
+    }
+}

@@ -1,0 +1,17 @@
+//! The platform over real sockets.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod agent;
+mod client;
+mod container;
+mod conventions;
+mod generation_b;
+mod inbox;
+mod lifecycle;
+mod liveness;
+mod persistence;
+mod proxy;
+mod rate_limit;
+mod replay;
+mod transcripts;
+mod world;
