@@ -1,1 +1,52 @@
-//! Placeholder while the workspace is laid out.
+#![doc = include_str!("../README.md")]
+
+mod authorize;
+mod body;
+mod clock;
+mod deadline;
+mod error;
+mod guard;
+mod json_depth;
+mod options;
+mod origin;
+mod pace;
+mod retry;
+mod stack;
+mod tenant;
+mod transport;
+
+#[cfg(feature = "reqwest")]
+mod connect;
+#[cfg(feature = "reqwest")]
+mod redirect;
+#[cfg(feature = "reqwest")]
+mod reqwest_transport;
+#[cfg(feature = "reqwest")]
+mod tls;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use authorize::{Authorize, Bearer, InvalidToken, NoToken, TokenSource};
+pub use body::Body;
+#[cfg(feature = "reqwest")]
+pub use clock::SystemClock;
+pub use clock::{Clock, Elapsed, within};
+pub use deadline::Deadline;
+pub use error::{BoxError, ErrorKind, Phase, Target, TransportError};
+pub use guard::Guard;
+pub use options::{CallOptions, Limits, Timeouts};
+pub use origin::{Origin, OriginError};
+pub use pace::{Pace, Pacer, Quota, gap};
+#[cfg(feature = "reqwest")]
+pub use reqwest_transport::{ReqwestBuilder, ReqwestTransport};
+pub use retry::{
+    Budget, Decision, Outcome, Reason, Retry, RetryAfter, RetryPolicy, decide, retry_after,
+};
+pub use stack::{PlatformTransport, StackOptions, stack};
+pub use tenant::TenantHeaders;
+pub use transport::{BoxFuture, Request, Response, Transport};
+
+/// The vocabulary of requests and answers: the `http` crate this crate is built on.
+pub use bytes::Bytes;
+pub use http;

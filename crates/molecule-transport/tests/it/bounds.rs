@@ -1,0 +1,157 @@
+//! What an answer may measure, whatever the transport underneath.
+
+use std::sync::Arc;
+
+use molecule_transport::testing::{ScriptedTransport, SimulatedClock, answer};
+use molecule_transport::{
+    Bytes, CallOptions, ErrorKind, Guard, Limits, Request, Response, Transport, TransportError,
+};
+
+use crate::calls::get;
+
+async fn read(limits: Limits, response: Response) -> Result<Bytes, TransportError> {
+    read_as(
+        get("http://platform/x?token=query-secret"),
+        limits,
+        response,
+    )
+    .await
+}
+
+async fn read_as(
+    request: Request,
+    limits: Limits,
+    response: Response,
+) -> Result<Bytes, TransportError> {
+    let guard = Guard::new(
+        ScriptedTransport::answers([response]),
+        Arc::new(SimulatedClock::new()),
+    );
+    let request = CallOptions::new().with_limits(limits).attach(request);
+    guard.send(request).await?.into_body().collect().await
+}
+
+fn with(mut response: Response, name: &'static str, value: &str) -> Response {
+    response.headers_mut().append(name, value.parse().unwrap());
+    response
+}
+
+#[tokio::test]
+async fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
+    let limits = Limits::DEFAULT.with_body_bytes(8);
+    assert_eq!(
+        read(limits, answer(200, "12345678")).await.unwrap(),
+        "12345678"
+    );
+    let error = read(limits, answer(200, "123456789")).await.unwrap_err();
+    assert!(
+        matches!(error, TransportError::BodyTooLarge { limit: 8, .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_announced_size_is_refused_before_it_is_read() {
+    let limits = Limits::DEFAULT.with_body_bytes(8);
+    let error = read(limits, with(answer(200, ""), "content-length", "9"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+}
+
+#[tokio::test]
+async fn a_wrong_length_is_an_error_either_way() {
+    let short = with(answer(200, "1234"), "content-length", "5");
+    let error = read(Limits::DEFAULT, short).await.unwrap_err();
+    assert!(matches!(
+        error,
+        TransportError::Truncated {
+            expected: Some(5),
+            received: 4,
+            ..
+        }
+    ));
+    let long = with(answer(200, "1234"), "content-length", "3");
+    let error = read(Limits::DEFAULT, long).await.unwrap_err();
+    assert!(
+        matches!(error, TransportError::Malformed { .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn answers_without_a_body_may_announce_one() {
+    let announced = |status| with(answer(status, ""), "content-length", "99999999999");
+    let head = http::Request::head("http://platform/x")
+        .body(Bytes::new())
+        .unwrap();
+    assert_eq!(
+        read_as(head, Limits::DEFAULT, announced(200))
+            .await
+            .unwrap(),
+        ""
+    );
+    assert_eq!(read(Limits::DEFAULT, announced(204)).await.unwrap(), "");
+    assert_eq!(read(Limits::DEFAULT, announced(304)).await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn headers_are_bounded_by_number_and_size() {
+    let limits = Limits::DEFAULT.with_header_count(2).with_header_bytes(20);
+    let one = || with(answer(200, ""), "x-a", "1");
+    assert!(read(limits, with(one(), "x-b", "2")).await.is_ok());
+    let many = with(with(one(), "x-b", "2"), "x-b", "3");
+    let large = with(one(), "x-b", "12345678901234567");
+    for response in [many, large] {
+        let error = read(limits, response).await.unwrap_err();
+        assert!(
+            matches!(error, TransportError::HeadersTooLarge { .. }),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn deep_json_is_refused_by_its_content_type() {
+    let deep = "[".repeat(65) + &"]".repeat(65);
+    let check = async |content_type: &str, expect: bool| {
+        let response = Response::new(deep.clone().into());
+        let result = read(
+            Limits::DEFAULT,
+            with(response, "content-type", content_type),
+        )
+        .await;
+        let refused = matches!(result, Err(TransportError::JsonTooDeep { limit: 64, .. }));
+        assert_eq!(refused, expect, "{content_type}");
+    };
+    check("application/json", true).await;
+    check("Application/JSON; charset=utf-8", true).await;
+    check("application/problem+json", true).await;
+    check("text/plain", false).await;
+    check("application/gzip", false).await;
+    let flat = answer(200, "[".repeat(64) + &"]".repeat(64));
+    assert!(read(Limits::DEFAULT, flat).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_encoding_that_nobody_asked_for_is_refused() {
+    for encoding in ["gzip", "br", "GZIP, identity", "x-unknown"] {
+        let response = with(answer(200, "x"), "content-encoding", encoding);
+        let error = read(Limits::DEFAULT, response).await.unwrap_err();
+        assert!(matches!(error, TransportError::Encoded { .. }), "{error:?}");
+    }
+    let plain = with(answer(200, "x"), "content-encoding", "Identity");
+    assert_eq!(read(Limits::DEFAULT, plain).await.unwrap(), "x");
+}
+
+#[tokio::test]
+async fn an_error_names_the_call_without_its_query() {
+    let error = read(Limits::DEFAULT.with_body_bytes(0), answer(200, "x"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "GET http://platform/x: the answer is larger than 0 bytes"
+    );
+    assert!(!format!("{error:?}").contains("query-secret"));
+}
