@@ -14,6 +14,7 @@ mod package;
 mod process;
 mod steps;
 mod vectors;
+mod walk_through;
 mod workspace;
 
 use std::process::ExitCode;
@@ -51,6 +52,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Do by machine what the README says to do by hand in three terminals
+    WalkThrough,
     /// Check the dependencies' licences, sources and bans with cargo-deny
     Deny,
     /// Build every crate from its packaged tarball
@@ -78,6 +81,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Doc => Step::Doc.run(),
         Chore::Vectors { check: true } => Step::Vectors.run(),
         Chore::Vectors { check: false } => vectors::write(),
+        Chore::WalkThrough => Step::WalkThrough.run(),
         Chore::Deny => Step::Deny.run(),
         Chore::Package => package::build(),
     }

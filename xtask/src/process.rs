@@ -1,7 +1,7 @@
 //! Starting other programs, in the root of the workspace.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -15,7 +15,7 @@ pub(crate) fn root() -> &'static Path {
 /// A program and its arguments, not yet started.
 pub(crate) struct Run {
     words: Vec<String>,
-    environment: Vec<(&'static str, &'static str)>,
+    environment: Vec<(&'static str, String)>,
     hint: Option<&'static str>,
 }
 
@@ -34,8 +34,8 @@ impl Run {
         self
     }
 
-    pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
-        self.environment.push((name, value));
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
         self
     }
 
@@ -56,6 +56,16 @@ impl Run {
         let output = self.finish(Stdio::piped())?;
         String::from_utf8(output.stdout)
             .with_context(|| format!("`{self}` printed something that is not UTF-8"))
+    }
+
+    /// Starts it, with pipes to talk to it.
+    pub(crate) fn start(&self) -> Result<Child> {
+        self.command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| self.explain("could not be started"))
     }
 
     fn finish(&self, stdout: Stdio) -> Result<Output> {
@@ -80,7 +90,7 @@ impl Run {
         let mut command = Command::new(&self.words[0]);
         command
             .args(&self.words[1..])
-            .envs(self.environment.iter().copied())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(root());
         command
     }

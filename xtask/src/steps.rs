@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::process::Run;
-use crate::{boundaries, features, vectors};
+use crate::{boundaries, features, vectors, walk_through};
 
 /// One thing that a change has to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +15,13 @@ pub(crate) enum Step {
     Test,
     Doc,
     Vectors,
+    WalkThrough,
     Deny,
 }
 
 impl Step {
     /// Every step in order, quick and telling ones first.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Boundaries,
         Self::Clippy,
@@ -28,6 +29,7 @@ impl Step {
         Self::Test,
         Self::Doc,
         Self::Vectors,
+        Self::WalkThrough,
         Self::Deny,
     ];
 
@@ -41,6 +43,7 @@ impl Step {
             Self::Test => "test",
             Self::Doc => "doc",
             Self::Vectors => "vectors",
+            Self::WalkThrough => "walk-through",
             Self::Deny => "deny",
         }
     }
@@ -59,6 +62,7 @@ impl Step {
                 .env("RUSTDOCFLAGS", "-D warnings")
                 .show(),
             Self::Vectors => vectors::check(),
+            Self::WalkThrough => walk_through::check(),
             Self::Deny => deny(),
         }
     }

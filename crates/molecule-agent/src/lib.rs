@@ -1,1 +1,56 @@
-//! Placeholder while the workspace is laid out.
+#![doc = include_str!("../README.md")]
+
+mod admin;
+mod agent_loop;
+mod builder;
+mod caller;
+mod client;
+mod connect;
+mod error;
+mod handler;
+mod inbound;
+mod life;
+mod registration;
+mod reply;
+#[cfg(feature = "push")]
+pub mod stub;
+mod tokens;
+mod vitals;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use admin::AdminClient;
+pub use agent_loop::AgentLoop;
+pub use builder::{
+    ClientBuilder, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_POLL_INTERVAL, DEFAULT_STATE_POLL_INTERVAL,
+    default_state_dir,
+};
+pub use client::RemoteAgentClient;
+pub use connect::Connect;
+pub use error::{AgentError, ErrorKind};
+pub use handler::{Handler, HandlerOutcome};
+pub use inbound::{Batch, Cursor, CursorSupport, FetchInbound, Item, PollDelivery, Since};
+pub use life::{HeartbeatLoop, StopReason, TaskReport};
+pub use registration::{RegisterOptions, Registration};
+
+pub use molecule_protocol::{
+    self as protocol, AgentCard, InboundMessage, PlatformUrl, Sender, WorkspaceId,
+};
+pub use molecule_token_store::{self as token_store, Token};
+pub use molecule_transport as transport;
+pub use tokio_util::sync::CancellationToken;
+
+/// The original SDK's idempotency key for a task that is delegated now: see
+/// [`protocol::make_idempotency_key`], which takes the time as an argument.
+#[must_use]
+pub fn make_idempotency_key(task: &str) -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the original function has no argument for the time"
+    )]
+    let now = SystemTime::now();
+    let seconds = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    molecule_protocol::make_idempotency_key(task, seconds)
+}

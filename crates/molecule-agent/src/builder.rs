@@ -1,0 +1,284 @@
+//! How a client is put together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use molecule_protocol::endpoints::Delivery;
+use molecule_protocol::{AgentCard, PlatformUrl, WorkspaceId};
+use molecule_token_store::Token;
+use molecule_transport::{
+    Clock, Origin, ReqwestTransport, StackOptions, SystemClock, Transport, stack,
+};
+
+use crate::caller::Caller;
+use crate::client::Settings;
+use crate::tokens::{Given, Tokens};
+use crate::{AdminClient, AgentError, RemoteAgentClient};
+
+/// How often the agent says that it lives.
+pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+/// How often the agent asks whether to go on.
+pub const DEFAULT_STATE_POLL_INTERVAL: Duration = Duration::from_secs(30);
+/// How often the agent asks for messages.
+pub const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Options of a client; made by [`RemoteAgentClient::builder`].
+#[derive(Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    workspace_id: WorkspaceId,
+    platform: PlatformUrl,
+    agent_card: Option<AgentCard>,
+    delivery: Delivery,
+    state_dir: Option<PathBuf>,
+    given: Option<Given>,
+    intervals: (Duration, Duration, Duration),
+    connection: Connection,
+}
+
+/// What it takes to talk to a platform, whoever talks.
+#[derive(Clone, Default)]
+struct Connection {
+    org_id: Option<String>,
+    without_origin: bool,
+    ca_file: Option<PathBuf>,
+    insecure_http: bool,
+    deadline: Option<Duration>,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl std::fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("workspace_id", &self.workspace_id)
+            .field("platform", &self.platform)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(workspace_id: WorkspaceId, platform: PlatformUrl) -> Self {
+        Self {
+            workspace_id,
+            platform,
+            agent_card: None,
+            delivery: Delivery::Poll,
+            state_dir: None,
+            given: None,
+            intervals: (
+                DEFAULT_HEARTBEAT_INTERVAL,
+                DEFAULT_STATE_POLL_INTERVAL,
+                DEFAULT_POLL_INTERVAL,
+            ),
+            connection: Connection::default(),
+        }
+    }
+
+    /// What the agent says about itself. Default: `{"name": "remote-agent-<first 8 of the id>"}`.
+    pub fn agent_card(mut self, card: AgentCard) -> Self {
+        self.agent_card = Some(card);
+        self
+    }
+
+    /// An address at which the platform can reach the agent: messages are pushed there.
+    /// Default: none, and messages are polled for.
+    pub fn reported_url(mut self, url: impl Into<String>) -> Self {
+        self.delivery = Delivery::Push { url: url.into() };
+        self
+    }
+
+    /// The agent's directory, with the token and the cursor. Default: `~/.molecule/<workspace id>`.
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(dir.into());
+        self
+    }
+
+    /// The token. Default: the one in the agent's directory.
+    pub fn token(mut self, token: Token) -> Self {
+        self.given = Some(Given::Fixed(token));
+        self
+    }
+
+    /// A file with the token that something else maintains; read as it is mounted, for every request.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.given = Some(Given::File(path.into()));
+        self
+    }
+
+    /// How often to say that the agent lives. Default: 30 s.
+    pub const fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.intervals.0 = interval;
+        self
+    }
+
+    /// How often to ask whether to go on. Default: 30 s.
+    pub const fn state_poll_interval(mut self, interval: Duration) -> Self {
+        self.intervals.1 = interval;
+        self
+    }
+
+    /// How often to ask for messages. Default: 5 s.
+    pub const fn poll_interval(mut self, interval: Duration) -> Self {
+        self.intervals.2 = interval;
+        self
+    }
+
+    /// The organisation whose tenant the platform is, sent as `X-Molecule-Org-Id`.
+    pub fn org_id(mut self, org_id: impl Into<String>) -> Self {
+        self.connection.org_id = Some(org_id.into());
+        self
+    }
+
+    /// Sends no `Origin` header: needed behind a proxy that rewrites `Host`.
+    pub const fn without_origin_header(mut self) -> Self {
+        self.connection.without_origin = true;
+        self
+    }
+
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.connection.ca_file = Some(path.into());
+        self
+    }
+
+    /// Lets the token cross plain http to a public host.
+    pub const fn allow_insecure_http(mut self) -> Self {
+        self.connection.insecure_http = true;
+        self
+    }
+
+    /// The longest that one call may take, with all its retries. Default: no limit but theirs.
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.connection.deadline = Some(deadline);
+        self
+    }
+
+    /// The transport below retries, pacing and authorization. Default: reqwest.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.connection.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Where time, sleep and jitter come from. Default: the system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.connection.clock = Some(clock);
+        self
+    }
+
+    /// The client. Nothing is sent and nothing is written yet.
+    ///
+    /// # Errors
+    /// When there is no directory for the agent's files, or an option cannot be used.
+    pub fn build(self) -> Result<RemoteAgentClient, AgentError> {
+        let state_dir = self
+            .state_dir
+            .map_or_else(|| default_state_dir(&self.workspace_id), Ok)?;
+        let clock = self.connection.clock();
+        let caller = self.connection.caller(
+            self.platform,
+            Tokens::new(self.given, &state_dir),
+            clock.clone(),
+        )?;
+        let (heartbeat_interval, state_poll_interval, poll_interval) = self.intervals;
+        Ok(RemoteAgentClient::new(Settings {
+            agent_card: self
+                .agent_card
+                .unwrap_or_else(|| AgentCard::default_for(&self.workspace_id)),
+            workspace_id: self.workspace_id,
+            delivery: self.delivery,
+            state_dir,
+            heartbeat_interval,
+            state_poll_interval,
+            poll_interval,
+            started: clock.now(),
+            clock,
+            caller,
+        }))
+    }
+
+    /// A client of the platform's administrator over the same connection, with its own token.
+    ///
+    /// # Errors
+    /// When an option cannot be used.
+    pub(crate) fn build_admin(self, token: Token) -> Result<AdminClient, AgentError> {
+        let clock = self.connection.clock();
+        let tokens = Tokens::new(Some(Given::Fixed(token)), Path::new(""));
+        Ok(AdminClient::new(self.connection.caller(
+            self.platform,
+            tokens,
+            clock,
+        )?))
+    }
+}
+
+impl Connection {
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.clock
+            .clone()
+            .unwrap_or_else(|| Arc::new(SystemClock::new()))
+    }
+
+    fn caller(
+        self,
+        platform: PlatformUrl,
+        tokens: Tokens,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Caller, AgentError> {
+        let mut options = StackOptions::new(origin(&platform), clock)
+            .with_tokens(Arc::new(tokens.clone()))
+            .with_origin_header(!self.without_origin)
+            .with_insecure_http(self.insecure_http);
+        if let Some(org_id) = &self.org_id {
+            options = options.with_org_id(header_value("the organisation id", org_id)?);
+        }
+        let transport: Arc<dyn Transport> = match self.transport {
+            Some(transport) => transport,
+            None => Arc::new(reqwest(self.ca_file)?),
+        };
+        Ok(Caller::new(
+            platform,
+            Arc::new(stack(transport, options)),
+            tokens,
+            self.deadline,
+        ))
+    }
+}
+
+fn reqwest(ca_file: Option<PathBuf>) -> Result<ReqwestTransport, AgentError> {
+    let mut builder = ReqwestTransport::builder();
+    if let Some(path) = ca_file {
+        builder = builder.with_ca_file(path);
+    }
+    Ok(builder.build()?)
+}
+
+fn origin(platform: &PlatformUrl) -> Origin {
+    let uri = platform
+        .to_string()
+        .parse()
+        .expect("a checked URL is a URI");
+    Origin::of(&uri).expect("a platform URL is absolute and http or https")
+}
+
+fn header_value(option: &'static str, value: &str) -> Result<HeaderValue, AgentError> {
+    let reason = "only visible ASCII can go into a header";
+    HeaderValue::from_str(value).map_err(|_| AgentError::Option {
+        option,
+        value: value.to_owned(),
+        reason,
+    })
+}
+
+/// An agent's directory unless it is told another: `~/.molecule/<workspace id>`, where the Python SDK keeps its token too.
+///
+/// # Errors
+/// When there is no home directory.
+pub fn default_state_dir(workspace_id: &WorkspaceId) -> Result<PathBuf, AgentError> {
+    let home = std::env::home_dir()
+        .filter(|home| home.is_absolute())
+        .ok_or(AgentError::NoHome)?;
+    Ok(home.join(".molecule").join(workspace_id.to_string()))
+}

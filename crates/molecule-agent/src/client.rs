@@ -1,0 +1,232 @@
+//! The client: one method for each thing that an agent says to its platform.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use molecule_protocol::endpoints::{
+    A2aOutcome, Attachment, Delivery, GetWorkspace, Heartbeat, ListSecrets, Lookup, Notify,
+    PollState, PullSecrets, SecretInfo, SendMessage, UpdateCard, WorkspaceState,
+};
+use molecule_protocol::{AgentCard, ApiError, Endpoint, Message, PlatformUrl, Secret, WorkspaceId};
+use molecule_token_store::Token;
+use molecule_transport::{Clock, Timeouts};
+
+use crate::caller::Caller;
+use crate::{AgentError, ClientBuilder};
+
+/// A remote agent's connection to its platform. Cloning it is cheap; clones share everything.
+#[derive(Debug, Clone)]
+pub struct RemoteAgentClient {
+    settings: Arc<Settings>,
+}
+
+/// What a client was built with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) workspace_id: WorkspaceId,
+    pub(crate) agent_card: AgentCard,
+    pub(crate) delivery: Delivery,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) state_poll_interval: Duration,
+    pub(crate) poll_interval: Duration,
+    pub(crate) started: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) caller: Caller,
+}
+
+impl RemoteAgentClient {
+    /// A client with default options.
+    ///
+    /// # Errors
+    /// When there is no home directory to keep the token in.
+    pub fn new_default(
+        workspace_id: WorkspaceId,
+        platform: PlatformUrl,
+    ) -> Result<Self, AgentError> {
+        Self::builder(workspace_id, platform).build()
+    }
+
+    /// A client with options.
+    pub fn builder(workspace_id: WorkspaceId, platform: PlatformUrl) -> ClientBuilder {
+        ClientBuilder::new(workspace_id, platform)
+    }
+
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.settings.clock
+    }
+
+    /// The workspace that this agent is.
+    #[must_use]
+    pub fn workspace_id(&self) -> WorkspaceId {
+        self.settings.workspace_id
+    }
+
+    /// The platform's address.
+    #[must_use]
+    pub fn platform_url(&self) -> &PlatformUrl {
+        self.settings.caller.platform()
+    }
+
+    /// The agent's directory, with the token and the cursor.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        &self.settings.state_dir
+    }
+
+    /// The token that the next call will carry.
+    ///
+    /// # Errors
+    /// When the token file cannot be used.
+    pub async fn load_token(&self) -> Result<Option<Token>, AgentError> {
+        Ok(self.settings.caller.tokens().current().await?)
+    }
+
+    /// Keeps a token in the agent's directory.
+    ///
+    /// # Errors
+    /// When the token file cannot be written.
+    pub async fn save_token(&self, token: Token) -> Result<(), AgentError> {
+        Ok(self.settings.caller.tokens().save(token).await?)
+    }
+
+    /// Looks at the workspace without claiming it; needs no token.
+    ///
+    /// # Errors
+    /// When the platform gives no usable answer.
+    pub async fn look(&self) -> Result<Lookup, AgentError> {
+        self.call(&GetWorkspace::new(self.workspace_id())).await
+    }
+
+    /// Replaces what the platform knows about the agent.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer.
+    pub async fn update_card(&self, card: AgentCard) -> Result<(), AgentError> {
+        self.authorized(&UpdateCard::new(self.workspace_id(), card))
+            .await
+    }
+
+    /// The secrets that the platform's user entrusts to this agent.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer.
+    pub async fn pull_secrets(&self) -> Result<BTreeMap<String, Secret>, AgentError> {
+        self.authorized(&PullSecrets::new(self.workspace_id()))
+            .await
+    }
+
+    /// Which secrets there are, without their values.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer.
+    pub async fn list_secrets(&self) -> Result<Vec<SecretInfo>, AgentError> {
+        self.authorized(&ListSecrets::new(self.workspace_id()))
+            .await
+    }
+
+    /// Whether to go on. A deleted workspace is a state, not an error, although its token is refused.
+    ///
+    /// # Errors
+    /// When the platform does not accept the token of a workspace that exists, or gives no usable answer.
+    pub async fn poll_state(&self) -> Result<WorkspaceState, AgentError> {
+        match self.authorized(&PollState::new(self.workspace_id())).await {
+            Err(AgentError::Deleted(id)) => Ok(WorkspaceState::removed(id)),
+            result => result,
+        }
+    }
+
+    /// Says once that the agent lives.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer.
+    pub async fn heartbeat(&self, beat: Heartbeat) -> Result<(), AgentError> {
+        self.authorized(&beat).await
+    }
+
+    /// A beat of this agent with its uptime, to be completed with what it does.
+    #[must_use]
+    pub fn beat(&self) -> Heartbeat {
+        let uptime = self.clock().now().saturating_sub(self.settings.started);
+        Heartbeat::new(self.workspace_id()).with_uptime(uptime.as_secs())
+    }
+
+    /// Shows a text to the person at the canvas. Sent twice, it shows twice.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer.
+    pub async fn notify(&self, text: &str, attachments: &[Attachment]) -> Result<(), AgentError> {
+        let notify = Notify::new(self.workspace_id(), text);
+        self.authorized(
+            &attachments
+                .iter()
+                .cloned()
+                .fold(notify, Notify::with_attachment),
+        )
+        .await
+    }
+
+    /// Sends a message to another workspace, through the platform.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer.
+    pub async fn send_message(
+        &self,
+        target: WorkspaceId,
+        message: Message,
+    ) -> Result<A2aOutcome, AgentError> {
+        let send = SendMessage::from_workspace(self.workspace_id(), target, message);
+        let result = self.settings.caller.call_within(&send, Timeouts::A2A).await;
+        self.explained(result).await
+    }
+
+    pub(crate) async fn call<E: Endpoint + Sync>(
+        &self,
+        endpoint: &E,
+    ) -> Result<E::Output, AgentError> {
+        self.settings.caller.call(endpoint).await
+    }
+
+    /// A call under the workspace's token, whose refusal is explained.
+    pub(crate) async fn authorized<E: Endpoint + Sync>(
+        &self,
+        endpoint: &E,
+    ) -> Result<E::Output, AgentError> {
+        let result = self.call(endpoint).await;
+        self.explained(result).await
+    }
+
+    async fn explained<T>(&self, result: Result<T, AgentError>) -> Result<T, AgentError> {
+        match result {
+            Err(AgentError::Api(error @ ApiError::Unauthorized(_))) => {
+                Err(self.explain_refusal(error).await?)
+            }
+            result => result,
+        }
+    }
+
+    /// The platform answers a deleted workspace and a revoked token alike; only an open look tells them apart.
+    async fn explain_refusal(&self, source: ApiError) -> Result<AgentError, AgentError> {
+        let workspace_id = self.workspace_id();
+        match self.look().await? {
+            Lookup::Removed | Lookup::Unknown => Ok(AgentError::Deleted(workspace_id)),
+            _ if self.load_token().await?.is_none() => Ok(AgentError::NoToken(workspace_id)),
+            _ => Ok(AgentError::TokenRejected {
+                workspace_id,
+                source,
+            }),
+        }
+    }
+}

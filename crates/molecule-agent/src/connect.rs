@@ -1,0 +1,138 @@
+//! From a workspace id to a running agent.
+
+use std::fmt;
+use std::sync::Arc;
+
+use molecule_protocol::WorkspaceStatus;
+use molecule_protocol::endpoints::Lookup;
+use tokio_util::sync::CancellationToken;
+
+use crate::life::{describe, pause};
+use crate::{
+    AgentError, AgentLoop, Handler, RegisterOptions, Registration, RemoteAgentClient, StopReason,
+};
+
+type OnRegistered = Arc<dyn Fn(&Registration) + Send + Sync>;
+
+/// Options of [`RemoteAgentClient::connect`].
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Connect {
+    /// What registering may do besides joining.
+    pub register: RegisterOptions,
+    /// Wait while the workspace is paused, instead of ending.
+    pub stay: bool,
+    /// How the agent runs.
+    pub agent_loop: AgentLoop,
+    on_registered: Option<OnRegistered>,
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("register", &self.register)
+            .field("stay", &self.stay)
+            .field("agent_loop", &self.agent_loop)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connect {
+    /// The defaults: a paused workspace ends the agent, an unknown one is an error.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets what registering may do besides joining.
+    #[must_use]
+    pub const fn with_register(mut self, register: RegisterOptions) -> Self {
+        self.register = register;
+        self
+    }
+
+    /// Says whether to wait while the workspace is paused.
+    #[must_use]
+    pub const fn with_stay(mut self, stay: bool) -> Self {
+        self.stay = stay;
+        self
+    }
+
+    /// Sets how the agent runs.
+    #[must_use]
+    pub fn with_agent_loop(mut self, agent_loop: AgentLoop) -> Self {
+        self.agent_loop = agent_loop;
+        self
+    }
+
+    /// Called each time the agent has joined: at first, and after a pause that it waited out.
+    #[must_use]
+    pub fn with_on_registered(
+        mut self,
+        on_registered: impl Fn(&Registration) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_registered = Some(Arc::new(on_registered));
+        self
+    }
+}
+
+impl RemoteAgentClient {
+    /// Joins the platform and runs the agent. A paused workspace is not joined: that would un-pause it.
+    ///
+    /// # Errors
+    /// As for [`register`](Self::register) and [`run_agent_loop`](Self::run_agent_loop).
+    pub async fn connect(
+        &self,
+        handler: impl Handler,
+        options: Connect,
+        cancel: &CancellationToken,
+    ) -> Result<StopReason, AgentError> {
+        let handler: Arc<dyn Handler> = Arc::new(handler);
+        let mut register = options.register;
+        loop {
+            let registered = tokio::select! {
+                () = cancel.cancelled() => return Ok(StopReason::Cancelled),
+                registered = self.register_with(register) => registered,
+            };
+            let reason = match registered {
+                Ok(registration) => {
+                    tracing::info!(workspace = %self.workspace_id(), ?registration.delivery_mode, "online");
+                    if let Some(on_registered) = &options.on_registered {
+                        on_registered(&registration);
+                    }
+                    self.run_agent_loop(handler.clone(), options.agent_loop.clone(), cancel)
+                        .await?
+                }
+                Err(AgentError::Paused(_)) => StopReason::Paused,
+                Err(error) => return Err(error),
+            };
+            // Once it runs, nothing but its user may resume it.
+            register = RegisterOptions::new();
+            if reason != StopReason::Paused || !options.stay {
+                return Ok(reason);
+            }
+            tracing::info!(workspace = %self.workspace_id(), "paused; waiting to be resumed");
+            if let Some(reason) = self.wait_while_paused(cancel).await {
+                return Ok(reason);
+            }
+        }
+    }
+
+    /// Ends without a reason when the workspace is no longer paused.
+    async fn wait_while_paused(&self, cancel: &CancellationToken) -> Option<StopReason> {
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return Some(StopReason::Cancelled),
+                () = pause(self.clock().as_ref(), self.settings().state_poll_interval) => {}
+            }
+            match self.look().await {
+                Ok(Lookup::Found(info)) if info.status == WorkspaceStatus::Paused => {}
+                Ok(Lookup::Found(_)) => return None,
+                Ok(_) => return Some(StopReason::Removed),
+                Err(error) => {
+                    tracing::warn!(error = describe(&error), "asking for the state failed");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What can go wrong, and what kind of trouble it is.
+
+use std::path::PathBuf;
+
+use molecule_protocol::{ApiError, WorkspaceId};
+use molecule_token_store::{InvalidToken, TokenStoreError};
+use molecule_transport::TransportError;
+
+/// Why a call or a loop of the agent failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The platform refused, or answered something else than it documents.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// There is no usable answer.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The token file cannot be used.
+    #[error(transparent)]
+    TokenStore(#[from] TokenStoreError),
+    /// The platform issued a text that is no token.
+    #[error("the platform issued an unusable token")]
+    InvalidToken(#[from] InvalidToken),
+    /// There is no token, and the platform gives out none because the workspace has one already.
+    #[error(
+        "workspace {0} has a token on the platform, but none is stored here; \
+         store it with `token set`, or have an administrator mint another"
+    )]
+    NoToken(WorkspaceId),
+    /// The workspace exists, but the platform does not accept the token.
+    #[error(
+        "the platform does not accept the token for workspace {workspace_id}: \
+         it was revoked or belongs to another workspace; store a valid one with `token set`"
+    )]
+    TokenRejected {
+        /// Whose token it should be.
+        workspace_id: WorkspaceId,
+        /// What the platform said.
+        #[source]
+        source: ApiError,
+    },
+    /// The platform knows no such workspace. Registering it would create one.
+    #[error(
+        "the platform knows no workspace {0}; check the id, or create it with `workspace create`"
+    )]
+    UnknownWorkspace(WorkspaceId),
+    /// The workspace was deleted.
+    #[error("workspace {0} was deleted; create another with `workspace create`")]
+    Deleted(WorkspaceId),
+    /// The workspace is paused, and registering would un-pause it.
+    #[error(
+        "workspace {0} is paused by its user; resume it there, or insist with --resume, or wait with --stay"
+    )]
+    Paused(WorkspaceId),
+    /// The platform has no poll mode.
+    #[error(
+        "this platform cannot be polled for messages (it is of the generation before poll mode); \
+         give the agent an address that the platform can reach (--reported-url), or use a newer platform"
+    )]
+    PollModeUnsupported,
+    /// The platform does not accept the agent's address.
+    #[error(
+        "the platform refused the address {url:?}: it takes http(s) addresses that resolve from the platform \
+         and, except localhost, are not private"
+    )]
+    UrlRefused {
+        /// The address.
+        url: String,
+        /// What the platform said.
+        #[source]
+        source: ApiError,
+    },
+    /// A message whose sender cannot be answered.
+    #[error("cannot answer {0:?}: it is neither the canvas user nor a workspace")]
+    UnknownSender(String),
+    /// A file of the agent's own directory cannot be read or written.
+    #[error("cannot {action} {}; is the disk full, or the directory another user's?", path.display())]
+    State {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No directory for the agent's files is known.
+    #[error("there is no home directory to keep the token in; name one with --state-dir")]
+    NoHome,
+    /// An option has a value that cannot be used.
+    #[error("{option} cannot be {value:?}: {reason}")]
+    Option {
+        /// Which option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A part of the agent stopped unexpectedly.
+    #[error("the agent's {0} task stopped unexpectedly; this is a bug, please report it")]
+    TaskFailed(&'static str),
+}
+
+/// What kind of trouble it is: what callers branch on, and what exit codes are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request or an option is wrong.
+    Usage,
+    /// The token is missing or not accepted.
+    Authentication,
+    /// No answer from the platform.
+    Unreachable,
+    /// The workspace is no more.
+    Deleted,
+    /// The workspace is paused.
+    Paused,
+    /// The platform lacks what is needed.
+    Unsupported,
+    /// It may work later.
+    Temporary,
+    /// Anything else.
+    Unexpected,
+}
+
+impl AgentError {
+    /// What kind of trouble it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Api(error) => api_kind(error),
+            Self::Transport(error) => transport_kind(error),
+            Self::TokenStore(_) | Self::NoToken(_) | Self::TokenRejected { .. } => {
+                ErrorKind::Authentication
+            }
+            Self::UnknownWorkspace(_) | Self::UrlRefused { .. } | Self::UnknownSender(_) => {
+                ErrorKind::Usage
+            }
+            Self::NoHome | Self::Option { .. } => ErrorKind::Usage,
+            Self::Deleted(_) => ErrorKind::Deleted,
+            Self::Paused(_) => ErrorKind::Paused,
+            Self::PollModeUnsupported => ErrorKind::Unsupported,
+            Self::State { .. } | Self::InvalidToken(_) | Self::TaskFailed(_) => {
+                ErrorKind::Unexpected
+            }
+        }
+    }
+
+    /// Whether trying again later, with the same arguments, may work.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::Temporary | ErrorKind::Unreachable | ErrorKind::Authentication
+        )
+    }
+
+    /// Whether the request certainly never reached the platform.
+    #[must_use]
+    pub fn surely_not_delivered(&self) -> bool {
+        match self {
+            Self::Transport(error) => error.surely_not_delivered(),
+            Self::Api(error) => error.status().is_client_error(),
+            _ => true,
+        }
+    }
+}
+
+fn api_kind(error: &ApiError) -> ErrorKind {
+    match error {
+        ApiError::Unauthorized(_) => ErrorKind::Authentication,
+        ApiError::RateLimited(_) | ApiError::Unavailable(_) => ErrorKind::Temporary,
+        ApiError::NoSuchRoute(_) | ApiError::Malformed { .. } | ApiError::OriginRefused(_) => {
+            ErrorKind::Unreachable
+        }
+        ApiError::Forbidden(_) | ApiError::NotFound(_) | ApiError::Rejected(_) => ErrorKind::Usage,
+        _ => ErrorKind::Unexpected,
+    }
+}
+
+fn transport_kind(error: &TransportError) -> ErrorKind {
+    use molecule_transport::ErrorKind as Kind;
+    match error.kind() {
+        Kind::Throttled => ErrorKind::Temporary,
+        Kind::Credentials | Kind::Configuration => ErrorKind::Usage,
+        _ => ErrorKind::Unreachable,
+    }
+}

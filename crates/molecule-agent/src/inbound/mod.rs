@@ -1,0 +1,116 @@
+//! Messages to the agent, fetched from the platform's activity log.
+
+mod cursor;
+mod poll;
+
+pub use cursor::Cursor;
+pub use poll::{Batch, Item, PollDelivery, Since};
+
+use molecule_protocol::endpoints::{ActivityPage, ActivitySource, ListActivity};
+use molecule_protocol::{ActivityId, ApiError, Inbound, InboundMessage, Timestamp, WorkspaceId};
+
+use crate::{AgentError, RemoteAgentClient};
+
+/// Which messages to fetch.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct FetchInbound {
+    /// Only those after this row. Needs a platform with cursors.
+    pub since_id: Option<ActivityId>,
+    /// Only those of the last so many seconds. Needs a platform with cursors.
+    pub since_secs: Option<u64>,
+    /// Only those from this peer. Needs a platform with cursors.
+    pub peer_id: Option<WorkspaceId>,
+    /// Only those before this time. Needs a platform with cursors.
+    pub before: Option<Timestamp>,
+    /// Only those from the canvas user, or from agents.
+    pub source: Option<ActivitySource>,
+    /// At most so many rows, of which not all need be messages. The platform gives at most 500.
+    pub limit: Option<u32>,
+}
+
+impl FetchInbound {
+    /// All that the platform gives by default: the newest 100 rows.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn list(&self, workspace_id: WorkspaceId) -> ListActivity {
+        let mut list = ListActivity::inbound(workspace_id);
+        if let Some(id) = self.since_id {
+            list = list.since_id(id);
+        }
+        if let Some(seconds) = self.since_secs {
+            list = list.since_secs(seconds);
+        }
+        if let Some(peer) = &self.peer_id {
+            list = list.with_peer(peer);
+        }
+        if let Some(time) = &self.before {
+            list = list.before(time);
+        }
+        if let Some(source) = self.source {
+            list = list.with_source(source);
+        }
+        if let Some(limit) = self.limit {
+            list = list.with_limit(limit);
+        }
+        list
+    }
+}
+
+/// Whether the platform keeps a place in the log for those who poll it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CursorSupport {
+    /// It does: messages can be polled for.
+    Yes,
+    /// It ignores cursors, and would deliver everything again and again.
+    No,
+}
+
+impl RemoteAgentClient {
+    /// The messages in the log, oldest first, without moving any cursor.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer; [`ApiError::Gone`] for a cursor that it does not know.
+    pub async fn fetch_inbound(
+        &self,
+        query: &FetchInbound,
+    ) -> Result<Vec<InboundMessage>, AgentError> {
+        let me = self.workspace_id();
+        let page = self.fetch_rows(&query.list(me)).await?;
+        let messages = page.rows.iter().filter_map(|row| match row.inbound(&me) {
+            Inbound::Message(message) => Some(*message),
+            _ => None,
+        });
+        Ok(messages.collect())
+    }
+
+    /// Asks the platform for a row that cannot exist: only one that knows cursors says so.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer: then nothing is known.
+    pub async fn cursor_support(&self) -> Result<CursorSupport, AgentError> {
+        match self
+            .authorized(&ListActivity::probe(self.workspace_id()))
+            .await
+        {
+            Ok(_) => Ok(CursorSupport::No),
+            Err(AgentError::Api(ApiError::Gone(_))) => Ok(CursorSupport::Yes),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn fetch_rows(&self, list: &ListActivity) -> Result<ActivityPage, AgentError> {
+        let page = self.authorized(list).await?;
+        if page.unreadable > 0 {
+            tracing::warn!(
+                rows = page.unreadable,
+                "the platform sent activity rows that cannot be read"
+            );
+        }
+        Ok(page)
+    }
+}

@@ -1,0 +1,259 @@
+//! Polling: from the agent's place in the log to the messages that came since.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use molecule_protocol::endpoints::{ActivityPage, ListActivity};
+use molecule_protocol::{ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp};
+use tokio::task::spawn_blocking;
+
+use super::{Cursor, CursorSupport, FetchInbound};
+use crate::{AgentError, RemoteAgentClient};
+
+/// The most rows that the platform gives at once.
+const WINDOW: u32 = 500;
+/// How many windows back to look for rows that were not seen yet.
+const MAX_WINDOWS: u32 = 20;
+
+/// Which of the messages that came before the agent's first run it handles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Since {
+    /// All that the platform still has.
+    All,
+    /// None.
+    Now,
+    /// Those of this last while, by the platform's clock.
+    Last(Duration),
+}
+
+impl Default for Since {
+    fn default() -> Self {
+        Self::Last(Duration::from_secs(30))
+    }
+}
+
+/// Fetches messages by polling, and remembers which ones are done with.
+#[derive(Debug)]
+pub struct PollDelivery {
+    client: RemoteAgentClient,
+    path: PathBuf,
+    cursor: Cursor,
+    skipped: usize,
+}
+
+/// Rows that came since the cursor, oldest first.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Batch {
+    /// The rows.
+    pub items: Vec<Item>,
+    /// Whether there are more to fetch at once.
+    pub more: bool,
+}
+
+/// A row, to be acknowledged when it is done with.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Item {
+    /// The row's id.
+    pub id: ActivityId,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// The message in it; none for rows that are no message to this agent.
+    pub message: Option<Box<InboundMessage>>,
+}
+
+impl PollDelivery {
+    /// Goes to the agent's place in the log, or finds one on its first run.
+    ///
+    /// The place is kept in `path`, or in the file `cursor` of the agent's directory.
+    ///
+    /// # Errors
+    /// [`AgentError::PollModeUnsupported`] on a platform that ignores cursors; when the cursor file cannot be used;
+    /// when the platform gives no usable answer.
+    pub async fn open(
+        client: RemoteAgentClient,
+        path: Option<PathBuf>,
+        since: Since,
+    ) -> Result<Self, AgentError> {
+        if client.cursor_support().await? == CursorSupport::No {
+            return Err(AgentError::PollModeUnsupported);
+        }
+        let path = path.unwrap_or_else(|| client.state_dir().join("cursor"));
+        let mut delivery = Self {
+            client,
+            path,
+            cursor: Cursor::default(),
+            skipped: 0,
+        };
+        match Cursor::load(&delivery.path)? {
+            Some(cursor) => delivery.cursor = cursor,
+            None => delivery.start(since).await?,
+        }
+        Ok(delivery)
+    }
+
+    /// How many older messages the first run left aside.
+    #[must_use]
+    pub const fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// The rows that came since the cursor.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer.
+    pub async fn poll(&self) -> Result<Batch, AgentError> {
+        let position = self.cursor.position();
+        if position == ActivityId::NIL {
+            return self.window().await;
+        }
+        let list = ListActivity::inbound(self.client.workspace_id())
+            .since_id(position)
+            .with_limit(WINDOW);
+        match self.client.fetch_rows(&list).await {
+            Err(AgentError::Api(ApiError::Gone(_))) => self.window().await,
+            page => Ok(self.batch(page?)),
+        }
+    }
+
+    /// The agent is done with these rows; the next poll starts after them, also after a crash.
+    ///
+    /// # Errors
+    /// When the cursor file cannot be written.
+    pub async fn acknowledge(&mut self, items: &[Item]) -> Result<(), AgentError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        for item in items {
+            self.cursor.advance(item.id, item.created_at);
+        }
+        self.save().await
+    }
+
+    async fn save(&self) -> Result<(), AgentError> {
+        let (cursor, path) = (self.cursor.clone(), self.path.clone());
+        match spawn_blocking(move || cursor.save(&path)).await {
+            Ok(result) => result,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+
+    /// The first run: rows that are not wanted count as done. What is there is fetched before what is wanted, so that a
+    /// message that comes in between is in neither and not taken for an old one.
+    async fn start(&mut self, since: Since) -> Result<(), AgentError> {
+        let rows = self.window_rows(&Cursor::default()).await?;
+        let wanted = match since {
+            Since::All => None,
+            Since::Now => Some(Vec::new()),
+            Since::Last(duration) => Some(self.recent(duration).await?),
+        };
+        if let Some(wanted) = wanted {
+            self.leave_aside(&rows, &wanted);
+        }
+        self.save().await
+    }
+
+    /// Everything before the first wanted row, or everything at all.
+    fn leave_aside(&mut self, rows: &[ActivityRow], wanted: &[ActivityId]) {
+        let me = self.client.workspace_id();
+        for row in rows.iter().take_while(|row| !wanted.contains(&row.id)) {
+            self.skipped += usize::from(matches!(row.inbound(&me), Inbound::Message(_)));
+            self.cursor.advance(row.id, row.created_at);
+        }
+        if self.skipped > 0 {
+            tracing::info!(
+                messages = self.skipped,
+                "left older messages aside; --since all handles them"
+            );
+        }
+    }
+
+    async fn recent(&self, duration: Duration) -> Result<Vec<ActivityId>, AgentError> {
+        let query = FetchInbound {
+            since_secs: Some(duration.as_secs()),
+            limit: Some(WINDOW),
+            ..FetchInbound::new()
+        };
+        let page = self
+            .client
+            .fetch_rows(&query.list(self.client.workspace_id()))
+            .await?;
+        Ok(page.rows.iter().map(|row| row.id).collect())
+    }
+
+    /// What the platform still has and the agent is not done with. It never jumps to now: nothing is lost.
+    async fn window(&self) -> Result<Batch, AgentError> {
+        let rows = self.window_rows(&self.cursor).await?;
+        Ok(Batch {
+            more: false,
+            items: self.items(rows),
+        })
+    }
+
+    /// Windows back to the first row that is known, oldest row first.
+    async fn window_rows(&self, known: &Cursor) -> Result<Vec<ActivityRow>, AgentError> {
+        let mut rows: Vec<ActivityRow> = Vec::new();
+        for _ in 0..MAX_WINDOWS {
+            let before = rows.first().map(|row| row.created_at);
+            let query = FetchInbound {
+                before,
+                limit: Some(WINDOW),
+                ..FetchInbound::new()
+            };
+            let page = self
+                .client
+                .fetch_rows(&query.list(self.client.workspace_id()))
+                .await?;
+            let full = page.rows.len() >= WINDOW as usize;
+            let fresh: Vec<_> = page
+                .rows
+                .into_iter()
+                .filter(|row| before.is_none_or(|before| row.created_at < before))
+                .collect();
+            let complete =
+                !full || fresh.is_empty() || fresh.iter().any(|row| known.is_done_with(row));
+            rows.splice(0..0, fresh);
+            if complete {
+                return Ok(rows);
+            }
+        }
+        tracing::warn!(
+            rows = rows.len(),
+            "the log is longer than what is fetched at once; older rows are left aside"
+        );
+        Ok(rows)
+    }
+
+    fn batch(&self, page: ActivityPage) -> Batch {
+        let more = page.rows.len() >= WINDOW as usize;
+        let items = self.items(page.rows);
+        Batch {
+            more: more && !items.is_empty(),
+            items,
+        }
+    }
+
+    fn items(&self, rows: Vec<ActivityRow>) -> Vec<Item> {
+        let me = self.client.workspace_id();
+        rows.into_iter()
+            .filter(|row| !self.cursor.is_done_with(row))
+            .map(|row| Item::of(&row, &me))
+            .collect()
+    }
+}
+
+impl Item {
+    fn of(row: &ActivityRow, me: &molecule_protocol::WorkspaceId) -> Self {
+        let message = match row.inbound(me) {
+            Inbound::Message(message) => Some(message),
+            _ => None,
+        };
+        Self {
+            id: row.id,
+            created_at: row.created_at,
+            message,
+        }
+    }
+}

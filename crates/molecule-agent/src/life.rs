@@ -1,0 +1,247 @@
+//! Staying alive: heartbeats on one task, the question whether to go on on another.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use molecule_protocol::endpoints::WorkspaceState;
+use molecule_transport::Clock;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::vitals::Vitals;
+use crate::{AgentError, RemoteAgentClient};
+
+/// Why a loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The workspace's user paused it.
+    Paused,
+    /// The workspace was deleted.
+    Removed,
+    /// The caller asked for it.
+    Cancelled,
+    /// As many beats were sent as the caller wanted.
+    MaxIterations,
+}
+
+impl StopReason {
+    /// The word for it: `paused`, `removed`, `cancelled` or `max_iterations`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Removed => "removed",
+            Self::Cancelled => "cancelled",
+            Self::MaxIterations => "max_iterations",
+        }
+    }
+
+    pub(crate) const fn of(state: &WorkspaceState) -> Option<Self> {
+        match state {
+            WorkspaceState { deleted: true, .. } => Some(Self::Removed),
+            WorkspaceState { paused: true, .. } => Some(Self::Paused),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the agent reports that it is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskReport {
+    /// In words.
+    pub current_task: String,
+    /// How many tasks.
+    pub active_tasks: u32,
+}
+
+impl TaskReport {
+    /// So many tasks, one of which is this.
+    #[must_use]
+    pub fn new(active_tasks: u32, current_task: impl Into<String>) -> Self {
+        Self {
+            current_task: current_task.into(),
+            active_tasks,
+        }
+    }
+}
+
+/// Options of [`RemoteAgentClient::run_heartbeat_loop`].
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct HeartbeatLoop {
+    /// Stop after so many beats. Default: never.
+    pub max_iterations: Option<u64>,
+    task_supplier: Option<Arc<dyn Fn() -> TaskReport + Send + Sync>>,
+}
+
+impl fmt::Debug for HeartbeatLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeartbeatLoop")
+            .field("max_iterations", &self.max_iterations)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HeartbeatLoop {
+    /// Until the workspace is paused or deleted.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops after so many beats.
+    #[must_use]
+    pub const fn with_max_iterations(mut self, max: u64) -> Self {
+        self.max_iterations = Some(max);
+        self
+    }
+
+    /// Asked before every beat what the agent is doing.
+    #[must_use]
+    pub fn with_task_supplier(
+        mut self,
+        supplier: impl Fn() -> TaskReport + Send + Sync + 'static,
+    ) -> Self {
+        self.task_supplier = Some(Arc::new(supplier));
+        self
+    }
+}
+
+impl RemoteAgentClient {
+    /// Sends heartbeats and watches the workspace's state, until it is paused or deleted, `cancel` is cancelled, or
+    /// `options.max_iterations` beats were sent. Failures are logged, and the next beat tries again.
+    ///
+    /// # Errors
+    /// [`AgentError::TaskFailed`] when the task supplier panics.
+    pub async fn run_heartbeat_loop(
+        &self,
+        options: HeartbeatLoop,
+        cancel: &CancellationToken,
+    ) -> Result<StopReason, AgentError> {
+        let mut life = Life::start(self, options, Arc::default());
+        tokio::select! {
+            () = cancel.cancelled() => Ok(StopReason::Cancelled),
+            reason = life.ended() => reason,
+        }
+    }
+}
+
+/// The two tasks. Dropping it ends them.
+#[derive(Debug)]
+pub(crate) struct Life {
+    tasks: JoinSet<Option<StopReason>>,
+}
+
+impl Life {
+    pub(crate) fn start(
+        client: &RemoteAgentClient,
+        options: HeartbeatLoop,
+        vitals: Arc<Vitals>,
+    ) -> Self {
+        let mut tasks = JoinSet::new();
+        let max = options.max_iterations.unwrap_or(u64::MAX);
+        tasks.spawn(beat(client.clone(), options, vitals));
+        tasks.spawn(watch(client.clone(), max));
+        Self { tasks }
+    }
+
+    /// Why the agent should stop.
+    pub(crate) async fn ended(&mut self) -> Result<StopReason, AgentError> {
+        while let Some(ended) = self.tasks.join_next().await {
+            match ended {
+                Ok(Some(reason)) => return Ok(reason),
+                Ok(None) => {}
+                Err(_) => return Err(AgentError::TaskFailed("heartbeat")),
+            }
+        }
+        Ok(StopReason::MaxIterations)
+    }
+}
+
+/// The first beat goes out at once; each later one a little before the interval is over, never after it.
+async fn beat(
+    client: RemoteAgentClient,
+    options: HeartbeatLoop,
+    vitals: Arc<Vitals>,
+) -> Option<StopReason> {
+    for number in 0..options.max_iterations.unwrap_or(u64::MAX) {
+        if number > 0 {
+            pause(
+                client.clock().as_ref(),
+                client.settings().heartbeat_interval,
+            )
+            .await;
+        }
+        let mut beat = vitals.report(client.beat(), client.clock().now());
+        if let Some(supplier) = &options.task_supplier {
+            let report = supplier();
+            beat = beat.with_work(report.active_tasks, report.current_task);
+        }
+        match client.heartbeat(beat).await {
+            Ok(()) => tracing::debug!("heartbeat"),
+            Err(error) => tracing::warn!(
+                error = describe(&error),
+                "heartbeat failed; the next one tries again"
+            ),
+        }
+    }
+    None
+}
+
+async fn watch(client: RemoteAgentClient, max: u64) -> Option<StopReason> {
+    for number in 0..max {
+        if number > 0 {
+            pause(
+                client.clock().as_ref(),
+                client.settings().state_poll_interval,
+            )
+            .await;
+        }
+        match client.poll_state().await {
+            Ok(state) => match StopReason::of(&state) {
+                Some(reason) => return Some(reason),
+                None => come_back(&client, &state).await,
+            },
+            Err(error) => tracing::warn!(error = describe(&error), "asking for the state failed"),
+        }
+    }
+    None
+}
+
+/// Some states are left by registering alone, not by beating.
+async fn come_back(client: &RemoteAgentClient, state: &WorkspaceState) {
+    if !state.status.needs_registration() {
+        return;
+    }
+    tracing::info!(status = %state.status, "the platform lost the agent; registering again");
+    if let Err(error) = client.register().await {
+        tracing::warn!(error = describe(&error), "registering again failed");
+    }
+}
+
+/// Waits for an interval, up to a tenth less, so that many agents do not move in step.
+pub(crate) async fn pause(clock: &dyn Clock, interval: Duration) {
+    clock
+        .sleep(interval.mul_f64(1.0 - clock.jitter() / 10.0))
+        .await;
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn describe(error: &AgentError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

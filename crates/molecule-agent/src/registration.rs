@@ -1,0 +1,124 @@
+//! Joining the platform without doing harm: look first, then register.
+
+use molecule_protocol::endpoints::{Delivery, DeliveryMode, Lookup, Register, Registered};
+use molecule_protocol::{ApiError, WorkspaceStatus};
+use molecule_token_store::Token;
+
+use crate::{AgentError, RemoteAgentClient};
+
+/// What a registration may do besides joining.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegisterOptions {
+    /// Register an id that the platform does not know, which creates a workspace.
+    pub create: bool,
+    /// Register a paused workspace, which un-pauses it.
+    pub resume: bool,
+}
+
+impl RegisterOptions {
+    /// Neither creates nor un-pauses.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says whether an unknown id is registered.
+    #[must_use]
+    pub const fn with_create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Says whether a paused workspace is registered.
+    #[must_use]
+    pub const fn with_resume(mut self, resume: bool) -> Self {
+        self.resume = resume;
+        self
+    }
+}
+
+/// The agent is on the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Registration {
+    /// How messages come; the platform of the first generation does not say it.
+    pub delivery_mode: Option<DeliveryMode>,
+    /// Whether the platform issued a token, which is stored now.
+    pub token_issued: bool,
+}
+
+impl RemoteAgentClient {
+    /// Joins the platform, or comes back to it.
+    ///
+    /// It looks first: an unknown, a deleted and a paused workspace are not registered. The stored token goes along,
+    /// because a workspace that has one cannot be registered without.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownWorkspace`], [`AgentError::Deleted`], [`AgentError::Paused`]: see above.
+    /// [`AgentError::PollModeUnsupported`], [`AgentError::UrlRefused`]: messages could not reach the agent.
+    /// [`AgentError::NoToken`], [`AgentError::TokenRejected`]: the platform wants another token.
+    pub async fn register(&self) -> Result<Registration, AgentError> {
+        self.register_with(RegisterOptions::default()).await
+    }
+
+    /// [`register`](Self::register) that may also create or un-pause the workspace.
+    ///
+    /// # Errors
+    /// As for [`register`](Self::register).
+    pub async fn register_with(
+        &self,
+        options: RegisterOptions,
+    ) -> Result<Registration, AgentError> {
+        self.check_registrable(options).await?;
+        let settings = self.settings();
+        let register = Register::new(
+            settings.workspace_id,
+            settings.delivery.clone(),
+            settings.agent_card.clone(),
+        );
+        match self.authorized(&register).await {
+            Ok(registered) => self.registered(registered).await,
+            Err(AgentError::Api(source @ ApiError::Rejected(_))) => {
+                Err(self.refused_delivery(source))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn check_registrable(&self, options: RegisterOptions) -> Result<(), AgentError> {
+        let id = self.workspace_id();
+        match self.look().await? {
+            Lookup::Removed => Err(AgentError::Deleted(id)),
+            Lookup::Unknown if !options.create => Err(AgentError::UnknownWorkspace(id)),
+            Lookup::Found(info) if info.status == WorkspaceStatus::Paused && !options.resume => {
+                Err(AgentError::Paused(id))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn registered(&self, registered: Registered) -> Result<Registration, AgentError> {
+        let token_issued = registered.auth_token.is_some();
+        if let Some(secret) = registered.auth_token {
+            self.save_token(Token::new(secret.expose())?).await?;
+        } else if self.load_token().await?.is_none() {
+            return Err(AgentError::NoToken(self.workspace_id()));
+        }
+        Ok(Registration {
+            delivery_mode: registered.delivery_mode,
+            token_issued,
+        })
+    }
+
+    /// The platform refuses a url, and the lack of one, in the same words.
+    fn refused_delivery(&self, source: ApiError) -> AgentError {
+        match &self.settings().delivery {
+            Delivery::Poll => AgentError::PollModeUnsupported,
+            Delivery::Push { url } => AgentError::UrlRefused {
+                url: url.clone(),
+                source,
+            },
+        }
+    }
+}

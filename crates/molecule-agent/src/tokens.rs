@@ -1,0 +1,161 @@
+//! The agent's token: the file is the authority, so that a rotated token is used at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use molecule_token_store::{
+    MountedToken, Revision, Token, TokenStore, TokenStoreError, Wait, read_mounted,
+};
+use molecule_transport::{Bearer, BoxError, BoxFuture, TokenSource};
+use tokio::task::spawn_blocking;
+
+/// How long another process may hold the token file before that is an error.
+const LOCK_WAIT: Wait = Wait::For(Duration::from_secs(5));
+
+/// Where the token comes from, unless it is the agent's own file.
+#[derive(Debug, Clone)]
+pub(crate) enum Given {
+    /// Given as it is, by the environment or the program.
+    Fixed(Token),
+    /// A file that something else maintains.
+    File(PathBuf),
+}
+
+/// The token of one workspace.
+#[derive(Debug, Clone)]
+pub(crate) struct Tokens {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    given: Option<Given>,
+    store: TokenStore,
+    seen: Mutex<Seen>,
+}
+
+/// The token last seen. The generation counts how often it changed.
+#[derive(Debug, Default)]
+struct Seen {
+    token: Option<Token>,
+    generation: u64,
+    /// What the agent's own file held in the state in which it was last read.
+    stored: Option<(Revision, Option<Token>)>,
+    /// The platform issued a token of its own, so that what was given is out of date.
+    issued: bool,
+}
+
+impl Tokens {
+    pub(crate) fn new(given: Option<Given>, dir: &Path) -> Self {
+        let shared = Shared {
+            given,
+            store: TokenStore::new(dir),
+            seen: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    pub(crate) async fn current(&self) -> Result<Option<Token>, TokenStoreError> {
+        Ok(self.read().await?.0)
+    }
+
+    /// A number that changes when the token does. Reads the token anew.
+    pub(crate) async fn generation(&self) -> Result<u64, TokenStoreError> {
+        Ok(self.read().await?.1)
+    }
+
+    /// Keeps a token that the platform issued.
+    pub(crate) async fn save(&self, token: Token) -> Result<(), TokenStoreError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            shared.store.save(&token, LOCK_WAIT)?;
+            shared.seen().issued = true;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn read(&self) -> Result<(Option<Token>, u64), TokenStoreError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.read()).await
+    }
+}
+
+impl Shared {
+    fn read(&self) -> Result<(Option<Token>, u64), TokenStoreError> {
+        let issued = self.seen().issued;
+        let token = match &self.given {
+            Some(Given::Fixed(token)) if !issued => Some(token.clone()),
+            Some(Given::File(path)) if !issued => self.mounted(path)?,
+            _ => self.stored()?,
+        };
+        let mut seen = self.seen();
+        if !same(seen.token.as_ref(), token.as_ref()) {
+            seen.generation += 1;
+            seen.token.clone_from(&token);
+        }
+        Ok((token, seen.generation))
+    }
+
+    /// The file is opened only when it changed: the Python SDK gives up a save while we hold the lock.
+    fn stored(&self) -> Result<Option<Token>, TokenStoreError> {
+        let revision = self.store.revision()?;
+        match &self.seen().stored {
+            Some((known, token)) if Some(*known) == revision => return Ok(token.clone()),
+            _ => {}
+        }
+        let token = self.store.load(LOCK_WAIT)?;
+        self.seen().stored = revision.map(|revision| (revision, token.clone()));
+        Ok(token)
+    }
+
+    fn mounted(&self, path: &Path) -> Result<Option<Token>, TokenStoreError> {
+        let Some(MountedToken {
+            token,
+            world_readable,
+            ..
+        }) = read_mounted(path)?
+        else {
+            return Ok(None);
+        };
+        let changed = !same(self.seen().token.as_ref(), Some(&token));
+        if world_readable && changed {
+            tracing::warn!(path = %path.display(), "every user of this machine can read the token file");
+        }
+        Ok(Some(token))
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn same(one: Option<&Token>, other: Option<&Token>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.same_as(other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Locks may be waited for, so the file is read where blocking is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TokenStoreError> + Send + 'static,
+) -> Result<T, TokenStoreError> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+impl TokenSource for Tokens {
+    fn bearer(&self) -> BoxFuture<'_, Result<Option<Bearer>, BoxError>> {
+        Box::pin(async {
+            let token = self.current().await?;
+            Ok(token.map(|token| Bearer::new(token.expose())).transpose()?)
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! Trouble that passes: the agent is online afterwards, has missed no message and answered each once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use molecule_agent::InboundMessage;
+
+use crate::world::{ParseToken as _, Running, Trouble, World, shout};
+
+async fn check_answers(
+    world: &World,
+    client: &molecule_agent::RemoteAgentClient,
+    agent: Running,
+    expect: &[&str],
+) {
+    let id = client.workspace_id();
+    assert!(agent.is_running());
+    assert_eq!(world.status(id).await, "online");
+    assert_eq!(world.notifications(id).await, expect);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_is_away_for_five_minutes() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    world.say(id, "m-1", "before").await;
+    world.pass(10).await;
+    world.trouble(|_| Some(Trouble::Refused));
+    world.say(id, "m-2", "meanwhile").await;
+    world.pass(300).await;
+    world.platform.sweep();
+    assert_eq!(world.status(id).await, "awaiting_agent");
+    world.no_trouble();
+    world.pass(90).await;
+    world.say(id, "m-3", "after").await;
+    world.pass(30).await;
+    check_answers(&world, &client, agent, &["BEFORE", "MEANWHILE", "AFTER"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_goes_away_while_the_handler_works() {
+    let world = Arc::new(World::new());
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let network = Arc::clone(&world);
+    let handler = move |message: InboundMessage| {
+        network.trouble(|_| Some(Trouble::Refused));
+        shout(message)
+    };
+    let agent = world.start(&client, handler);
+    world.pass(1).await;
+    world.say(id, "m-1", "one").await;
+    world.pass(300).await;
+    world.no_trouble();
+    world.pass(90).await;
+    check_answers(&world, &client, agent, &["ONE"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_for_a_minute() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    world.say(id, "m-1", "hello").await;
+    world.trouble(|_| Some(Trouble::RateLimited(59)));
+    let before = world.requests().len();
+    world.pass(59).await;
+    let during = world.requests().len() - before;
+    assert!(
+        during < 10,
+        "{during} requests while the platform asked for quiet"
+    );
+    world.no_trouble();
+    world.pass(120).await;
+    check_answers(&world, &client, agent, &["HELLO"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_rotated_under_a_running_agent() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    let token = world.platform.rotate_tokens(id).unwrap();
+    world.say(id, "m-1", "hello").await;
+    world.pass(20).await;
+    assert!(world.notifications(id).await.is_empty());
+    // Another process stores the new token in the file of the agent.
+    let file = molecule_agent::token_store::TokenStore::new(client.state_dir());
+    file.save(&token.parse_token(), molecule_agent::token_store::Wait::No)
+        .unwrap();
+    world.pass(90).await;
+    check_answers(&world, &client, agent, &["HELLO"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_arrives_although_its_acknowledgement_is_lost_is_not_repeated() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    world.say(id, "m-1", "same").await;
+    world.pass(10).await;
+    let lost = AtomicUsize::new(2);
+    world.trouble(move |request| {
+        let notify = request.uri().path().ends_with("/notify");
+        let lose = notify
+            && lost
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                    left.checked_sub(1)
+                })
+                .is_ok();
+        lose.then_some(Trouble::AnswerLost)
+    });
+    world.say(id, "m-2", "same").await;
+    world.say(id, "m-3", "other").await;
+    world.pass(60).await;
+    check_answers(&world, &client, agent, &["SAME", "SAME", "OTHER"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_did_not_arrive_is_repeated() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    let failures = AtomicUsize::new(3);
+    world.trouble(move |request| {
+        let notify = request.uri().path().ends_with("/notify");
+        let fail = notify
+            && failures
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                    left.checked_sub(1)
+                })
+                .is_ok();
+        fail.then_some(Trouble::Status(503))
+    });
+    world.say(id, "m-1", "hello").await;
+    world.pass(60).await;
+    check_answers(&world, &client, agent, &["HELLO"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_platform_refuses_for_good_does_not_block_the_next() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    let refusals = AtomicUsize::new(1);
+    world.trouble(move |request| {
+        let notify = request.uri().path().ends_with("/notify");
+        let refuse = notify
+            && refusals
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                    left.checked_sub(1)
+                })
+                .is_ok();
+        refuse.then_some(Trouble::Status(400))
+    });
+    world.say(id, "m-1", "refused").await;
+    world.say(id, "m-2", "next").await;
+    world.pass(20).await;
+    check_answers(&world, &client, agent, &["NEXT"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_repeats_work_at_most() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let hangs = |_: InboundMessage| std::future::pending::<String>();
+    let agent = world.start(&client, hangs);
+    world.pass(1).await;
+    world.say(id, "m-1", "one").await;
+    world.pass(10).await;
+    agent.crash().await;
+    world.say(id, "m-2", "two").await;
+    world.pass(3600).await;
+    let agent = world.start(&client, shout);
+    world.pass(60).await;
+    check_answers(&world, &client, agent, &["ONE", "TWO"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn states_that_only_registering_leaves() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    for status in ["failed", "hibernated", "awaiting_agent", "offline"] {
+        world
+            .platform
+            .set_status(id, &status.to_owned().into())
+            .unwrap();
+        world.pass(35).await;
+        assert_eq!(world.status(id).await, "online", "from {status}");
+    }
+    agent.stop().await.unwrap();
+}

@@ -1,0 +1,15 @@
+//! The client against the local platform, in simulated time and without sockets, and the stub runtime.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "an unwrap that fails is a test that fails"
+)]
+
+mod agent;
+mod faults;
+mod heartbeats;
+mod inbound;
+mod registration;
+#[cfg(feature = "push")]
+mod stub;
+mod world;

@@ -1,0 +1,356 @@
+//! A platform and its agents in one process and one thread, in simulated time.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use axum::body::Body;
+use http_body_util::BodyExt as _;
+use jiff::Timestamp;
+use molecule_agent::transport::testing::{Answer, ScriptedTransport, SimulatedClock, answer};
+use molecule_agent::transport::{BoxFuture, Clock as _, Request, Target, TransportError};
+use molecule_agent::{
+    AgentError, AgentLoop, CancellationToken, ClientBuilder, Handler, InboundMessage,
+    RemoteAgentClient, StopReason, WorkspaceId,
+};
+use molecule_emulator::{EmulatorConfig, Generation, Platform};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+/// Where the platform is said to be.
+pub(crate) const URL: &str = "http://localhost:8080";
+
+/// What happens to a request on its way.
+type Fault = dyn Fn(&Request) -> Option<Trouble> + Send + Sync;
+
+/// What can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Nothing listens.
+    Refused,
+    /// The platform does its work, but its answer is lost.
+    AnswerLost,
+    /// Something before the platform answers with this status and an empty body.
+    Status(u16),
+    /// The platform limits the rate, and says for how many seconds.
+    RateLimited(u64),
+}
+
+/// A platform, its network, and a disk.
+pub(crate) struct World {
+    pub(crate) platform: Platform,
+    pub(crate) clock: SimulatedClock,
+    disk: TempDir,
+    fault: Arc<Mutex<Option<Box<Fault>>>>,
+    transport: ScriptedTransport,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(EmulatorConfig::new())
+    }
+
+    pub(crate) fn generation_a() -> Self {
+        Self::with(EmulatorConfig::new().with_generation(Generation::A))
+    }
+
+    pub(crate) fn with(config: EmulatorConfig) -> Self {
+        let clock = SimulatedClock::new();
+        let config = config
+            .with_admin_token("admin")
+            .with_clock(Arc::new(PlatformClock(clock.clone())));
+        let platform = Platform::new(config).unwrap();
+        let fault: Arc<Mutex<Option<Box<Fault>>>> = Arc::default();
+        let transport = network(platform.clone(), Arc::clone(&fault));
+        Self {
+            platform,
+            clock,
+            disk: tempfile::tempdir().unwrap(),
+            fault,
+            transport,
+        }
+    }
+
+    /// From now on this happens to requests.
+    pub(crate) fn trouble(
+        &self,
+        fault: impl Fn(&Request) -> Option<Trouble> + Send + Sync + 'static,
+    ) {
+        *self.fault.lock().unwrap() = Some(Box::new(fault));
+    }
+
+    /// From now on requests arrive.
+    pub(crate) fn no_trouble(&self) {
+        *self.fault.lock().unwrap() = None;
+    }
+
+    pub(crate) fn disk(&self) -> &Path {
+        self.disk.path()
+    }
+
+    /// Method and path of the requests so far.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let line = |request: &Request| format!("{} {}", request.method(), request.uri().path());
+        self.transport.requests().iter().map(line).collect()
+    }
+
+    pub(crate) fn count(&self, line: &str) -> usize {
+        self.requests()
+            .iter()
+            .filter(|request| *request == line)
+            .count()
+    }
+
+    /// A request with the admin token.
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: Value) -> Value {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", "Bearer admin")
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        let response = self.platform.router().oneshot(request).await.unwrap();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// A new workspace, and its token.
+    pub(crate) async fn workspace(&self, name: &str) -> (WorkspaceId, String) {
+        let created = self
+            .admin(
+                "POST",
+                "/workspaces",
+                json!({"name": name, "runtime": "external"}),
+            )
+            .await;
+        let token = created["connection"]["auth_token"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        (created["id"].as_str().unwrap().parse().unwrap(), token)
+    }
+
+    pub(crate) async fn status(&self, id: WorkspaceId) -> String {
+        let row = self
+            .admin(
+                "GET",
+                &format!("/workspaces/{id}?include_removed=true"),
+                Value::Null,
+            )
+            .await;
+        row["status"].as_str().unwrap_or("none").to_owned()
+    }
+
+    /// A client whose directory is on this world's disk.
+    pub(crate) fn builder(&self, id: WorkspaceId) -> ClientBuilder {
+        RemoteAgentClient::builder(id, URL.parse().unwrap())
+            .state_dir(self.disk().join(id.to_string()))
+            .transport(self.transport.clone())
+            .clock(Arc::new(self.clock.clone()))
+    }
+
+    /// A client of a new workspace that holds its token.
+    pub(crate) async fn client(&self, name: &str) -> RemoteAgentClient {
+        let (id, token) = self.workspace(name).await;
+        let client = self.builder(id).build().unwrap();
+        client.save_token(token.parse_token()).await.unwrap();
+        client
+    }
+
+    /// A registered client.
+    pub(crate) async fn registered(&self, name: &str) -> RemoteAgentClient {
+        let client = self.client(name).await;
+        client.register().await.unwrap();
+        client
+    }
+
+    /// The canvas user writes to a workspace.
+    pub(crate) async fn say(&self, to: WorkspaceId, message_id: &str, text: &str) {
+        let body = json!({"jsonrpc": "2.0", "id": message_id, "method": "message/send", "params": {"message":
+            {"role": "user", "messageId": message_id, "parts": [{"kind": "text", "text": text}]}}});
+        let request = http::Request::post(format!("/workspaces/{to}/a2a"))
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        let response = self.platform.router().oneshot(request).await.unwrap();
+        assert!(response.status().is_success(), "{}", response.status());
+    }
+
+    /// What the agent said to the canvas user, oldest first.
+    pub(crate) async fn notifications(&self, id: WorkspaceId) -> Vec<String> {
+        let path = format!("/workspaces/{id}/activity?type=a2a_receive&limit=500");
+        let rows = self.admin("GET", &path, Value::Null).await;
+        let notified = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .rev()
+            .filter(|row| row["method"] == "notify");
+        notified
+            .map(|row| row["response_body"]["result"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Lets simulated time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        self.clock.sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// Lets the shortest time pass that the platform can tell apart.
+    pub(crate) async fn clock_tick(&self) {
+        self.clock.sleep(Duration::from_millis(1)).await;
+    }
+
+    /// Simulated seconds since the start.
+    pub(crate) fn clock_seconds(&self) -> u64 {
+        self.clock.now().as_secs()
+    }
+
+    /// Starts an agent that runs until the returned guard is dropped.
+    pub(crate) fn start(&self, client: &RemoteAgentClient, handler: impl Handler) -> Running {
+        self.start_with(client, handler, AgentLoop::new())
+    }
+
+    pub(crate) fn start_with(
+        &self,
+        client: &RemoteAgentClient,
+        handler: impl Handler,
+        options: AgentLoop,
+    ) -> Running {
+        let cancel = CancellationToken::new();
+        let (client, stop) = (client.clone(), cancel.clone());
+        let task =
+            tokio::spawn(async move { client.run_agent_loop(handler, options, &stop).await });
+        Running { cancel, task }
+    }
+}
+
+/// An agent that runs.
+pub(crate) struct Running {
+    pub(crate) cancel: CancellationToken,
+    task: tokio::task::JoinHandle<Result<StopReason, AgentError>>,
+}
+
+impl Running {
+    pub(crate) async fn ended(self) -> Result<StopReason, AgentError> {
+        self.task.await.unwrap()
+    }
+
+    pub(crate) async fn stop(self) -> Result<StopReason, AgentError> {
+        self.cancel.cancel();
+        self.ended().await
+    }
+
+    /// As kill -9 would.
+    pub(crate) async fn crash(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        !self.task.is_finished()
+    }
+}
+
+/// A handler that answers in capitals.
+pub(crate) async fn shout(message: InboundMessage) -> String {
+    message.text.to_uppercase()
+}
+
+pub(crate) trait ParseToken {
+    fn parse_token(&self) -> molecule_agent::Token;
+}
+
+impl ParseToken for str {
+    fn parse_token(&self) -> molecule_agent::Token {
+        molecule_agent::Token::new(self).unwrap()
+    }
+}
+
+fn network(platform: Platform, fault: Arc<Mutex<Option<Box<Fault>>>>) -> ScriptedTransport {
+    ScriptedTransport::new(move |request: Request| -> BoxFuture<'static, Answer> {
+        let trouble = fault
+            .lock()
+            .unwrap()
+            .as_ref()
+            .and_then(|fault| fault(&request));
+        let target = Target::of(&request);
+        let broken = || std::io::Error::other("simulated");
+        match trouble {
+            Some(Trouble::Refused) => Box::pin(async move {
+                Err(TransportError::Connect {
+                    target,
+                    source: broken().into(),
+                })
+            }),
+            Some(Trouble::Status(status)) => Box::pin(async move { Ok(answer(status, "")) }),
+            Some(Trouble::RateLimited(seconds)) => Box::pin(async move { Ok(limited(seconds)) }),
+            Some(Trouble::AnswerLost) => {
+                let delivered = deliver(platform.clone(), request);
+                Box::pin(async move {
+                    delivered.await?;
+                    Err(TransportError::Interrupted {
+                        target,
+                        source: broken().into(),
+                    })
+                })
+            }
+            None => Box::pin(deliver(platform.clone(), request)),
+        }
+    })
+}
+
+fn limited(seconds: u64) -> molecule_agent::transport::Response {
+    let mut response = answer(
+        429,
+        format!(r#"{{"error":"rate limit exceeded","retry_after":{seconds}}}"#),
+    );
+    response
+        .headers_mut()
+        .insert("retry-after", seconds.to_string().parse().unwrap());
+    response
+}
+
+async fn deliver(platform: Platform, request: Request) -> Answer {
+    let (mut head, body) = request.into_parts();
+    head.uri = head
+        .uri
+        .path_and_query()
+        .unwrap()
+        .to_string()
+        .parse()
+        .unwrap();
+    head.headers
+        .insert("host", "localhost:8080".parse().unwrap());
+    let response = platform
+        .router()
+        .oneshot(http::Request::from_parts(head, Body::from(body)))
+        .await
+        .unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Ok(http::Response::from_parts(head, body.into()))
+}
+
+/// The platform lives in the same simulated time.
+#[derive(Debug)]
+struct PlatformClock(SimulatedClock);
+
+impl molecule_emulator::Clock for PlatformClock {
+    fn now(&self) -> Timestamp {
+        let since = self
+            .0
+            .wall()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap();
+        Timestamp::from_microsecond(i64::try_from(since.as_micros()).unwrap()).unwrap()
+    }
+
+    fn monotonic(&self) -> Duration {
+        molecule_agent::transport::Clock::now(&self.0)
+    }
+
+    fn sleep(&self, duration: Duration) -> molecule_emulator::Sleep {
+        molecule_agent::transport::Clock::sleep(&self.0, duration)
+    }
+}
