@@ -1,0 +1,86 @@
+//! One agent per workspace and machine: two would answer every message twice.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::exit::{Exit, Problem};
+
+/// The lock on an agent's directory. The system gives it back when the process ends, however it ends.
+#[derive(Debug)]
+#[must_use = "the lock is given back when this is dropped"]
+pub(crate) struct AgentLock {
+    _file: File,
+}
+
+impl AgentLock {
+    /// Takes the lock, or says who has it.
+    ///
+    /// # Errors
+    /// When another process has it, or the directory cannot be written to.
+    pub(crate) fn take(dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join("agent.lock");
+        let failed = || {
+            format!(
+                "cannot use {}; is the directory another user's?",
+                path.display()
+            )
+        };
+        let mut file = open(dir, &path).with_context(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held(file, dir).into()),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(failed),
+        }
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .with_context(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn open(dir: &Path, path: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+fn held(file: File, dir: &Path) -> Problem {
+    let mut holder = String::new();
+    let _ = file.take(20).read_to_string(&mut holder);
+    let holder = match holder.trim() {
+        "" => String::new(),
+        pid => format!(" (process {pid})"),
+    };
+    let message = format!(
+        "another agent{holder} runs in {}; stop it first, or every message would be answered twice",
+        dir.display()
+    );
+    Problem::new(Exit::Locked, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_agent_is_told_who_the_first_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("deep/er");
+        let first = AgentLock::take(&deep).unwrap();
+        let error = AgentLock::take(&deep).unwrap_err();
+        assert_eq!(Exit::of(&error), Exit::Locked);
+        let holder = format!("(process {})", std::process::id());
+        assert!(error.to_string().contains(&holder), "{error}");
+        drop(first);
+        let _third = AgentLock::take(&deep).unwrap();
+    }
+}

@@ -1,0 +1,224 @@
+//! `connect`: the main job. An agent runs until it is paused, deleted or stopped.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, ValueHint};
+use molecule_agent::{
+    AgentError, AgentLoop, ClientBuilder, Connect, HeartbeatLoop, RemoteAgentClient, Since,
+    StopReason, WorkspaceId,
+};
+
+use crate::agent_lock::AgentLock;
+use crate::args::{AgentArgs, JoinArgs};
+use crate::commands::single::mode_name;
+use crate::duration;
+use crate::exit::{Exit, Problem};
+use crate::handlers::{Context, HandlerArgs};
+use crate::output::Output;
+use crate::signals::Signals;
+
+/// Options of `connect`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConnectArgs {
+    /// The workspace that the agent is; the same as --workspace-id
+    #[arg(value_name = "WORKSPACE_ID", conflicts_with = "workspace_id")]
+    workspace: Option<WorkspaceId>,
+    #[command(flatten)]
+    agent: AgentArgs,
+    #[command(flatten)]
+    join: JoinArgs,
+    #[command(flatten)]
+    handler: HandlerArgs,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// How the agent runs.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Running")]
+struct RunArgs {
+    /// How messages come: auto means push with --reported-url, and poll without
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    mode: Mode,
+    /// Which messages from before its first run the agent handles: all, now, or those of the last while
+    #[arg(long, value_name = "WHEN", default_value = "30s", value_parser = duration::parse_since)]
+    since: Since,
+    /// Wait while the workspace is paused, instead of ending
+    #[arg(long)]
+    stay: bool,
+    /// How long a running handler may take to finish when the agent has to stop
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    drain_timeout: Duration,
+    /// How often to ask for messages [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_interval)]
+    poll_interval: Option<Duration>,
+    /// How often to say that the agent lives [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_interval)]
+    heartbeat_interval: Option<Duration>,
+    /// How often to ask whether to go on [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_interval)]
+    state_poll_interval: Option<Duration>,
+    /// Where the agent's place in the log is kept [default: cursor, in its directory]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    cursor_file: Option<PathBuf>,
+}
+
+/// How messages reach the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// Push where an address is reported, poll elsewhere.
+    Auto,
+    /// The agent asks for them.
+    Poll,
+    /// The platform posts them to the reported address.
+    Push,
+}
+
+pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit> {
+    let args = args.with_id();
+    let is_push = args.check_mode()?;
+    let client = args.client()?;
+    let _only_one = AgentLock::take(client.state_dir())?;
+    let signals = Signals::listen()?;
+    let running = async {
+        if is_push {
+            push(&args, &client, &signals, io).await
+        } else {
+            poll(&args, &client, &signals, io).await
+        }
+    };
+    let reason = tokio::select! {
+        reason = running => reason?,
+        problem = forced(&signals, io) => return Err(problem.into()),
+    };
+    stopped(reason, &client, io)
+}
+
+/// Ends when a second signal came.
+async fn forced(signals: &Signals, io: &Output) -> Problem {
+    signals.stop.cancelled().await;
+    io.note("stopping: what runs may finish; a second signal ends it at once");
+    signals.force.cancelled().await;
+    let message = "a second signal ended the agent; a message that was being handled is handled again next time";
+    Problem::new(Exit::Unexpected, message)
+}
+
+/// The agent polls for messages and handles them.
+async fn poll(
+    args: &ConnectArgs,
+    client: &RemoteAgentClient,
+    signals: &Signals,
+    io: &Output,
+) -> anyhow::Result<StopReason> {
+    let handler = args.handler.build(Context::new(client.clone())).await?;
+    let (online, joined) = (*io, client.clone());
+    let connect = Connect::new()
+        .with_register(args.join.options())
+        .with_stay(args.run.stay)
+        .with_agent_loop(args.run.agent_loop())
+        .with_on_registered(move |registration| {
+            say_online(&joined, mode_name(registration.delivery_mode), &online);
+        });
+    Ok(client.connect(handler, connect, &signals.stop).await?)
+}
+
+/// Something else answers at the reported address; the agent keeps the workspace online.
+async fn push(
+    args: &ConnectArgs,
+    client: &RemoteAgentClient,
+    signals: &Signals,
+    io: &Output,
+) -> anyhow::Result<StopReason> {
+    match client.register_with(args.join.options()).await {
+        Err(AgentError::Paused(_)) => return Ok(StopReason::Paused),
+        registered => registered?,
+    };
+    say_online(client, "push", io);
+    Ok(client
+        .run_heartbeat_loop(HeartbeatLoop::new(), &signals.stop)
+        .await?)
+}
+
+fn say_online(client: &RemoteAgentClient, mode: &str, io: &Output) {
+    let (id, platform) = (client.workspace_id(), client.platform_url());
+    io.note(&format!(
+        "online: workspace {id} at {platform}, {mode} mode"
+    ));
+}
+
+fn stopped(reason: StopReason, client: &RemoteAgentClient, io: &Output) -> anyhow::Result<Exit> {
+    let why = match reason {
+        StopReason::Removed => return Err(AgentError::Deleted(client.workspace_id()).into()),
+        StopReason::Paused => {
+            "its user paused the workspace (--stay waits for the end of the pause, --resume ends it)"
+        }
+        StopReason::Cancelled => "asked to by a signal; nothing is left undone",
+        _ => "done",
+    };
+    io.note(&format!("stopped: {why}"));
+    Ok(Exit::Done)
+}
+
+impl ConnectArgs {
+    fn with_id(&self) -> Self {
+        let mut args = self.clone();
+        let place = &mut args.agent.identity.place;
+        place.workspace_id = self.workspace.or(place.workspace_id);
+        args
+    }
+
+    /// Whether messages are pushed.
+    fn check_mode(&self) -> anyhow::Result<bool> {
+        let url = self.join.reported_url.as_deref();
+        let problem = match (self.run.mode, url) {
+            (Mode::Push, None) => Problem::new(
+                Exit::Unsupported,
+                "this version does not listen for pushed messages itself: name the address of a server of yours that \
+                 answers them with --reported-url, or use --mode poll",
+            ),
+            (Mode::Poll, Some(_)) => Problem::usage(
+                "--mode poll and --reported-url exclude each other: leave one of them out",
+            ),
+            (_, Some(url)) if self.handler.is_given() => Problem::usage(format!(
+                "messages are pushed to {url}, so the handler here would never be asked: leave out the handler, or \
+                 leave out --reported-url to poll for messages"
+            )),
+            (_, Some(_)) if self.run.stay => {
+                Problem::usage("--stay needs poll mode: leave it out, or leave out --reported-url")
+            }
+            (_, url) => return Ok(url.is_some()),
+        };
+        Err(problem.into())
+    }
+
+    fn client(&self) -> anyhow::Result<RemoteAgentClient> {
+        self.join
+            .client(&self.agent, |builder| self.run.configure(builder))
+    }
+}
+
+impl RunArgs {
+    fn configure(&self, mut builder: ClientBuilder) -> ClientBuilder {
+        if let Some(interval) = self.poll_interval {
+            builder = builder.poll_interval(interval);
+        }
+        if let Some(interval) = self.heartbeat_interval {
+            builder = builder.heartbeat_interval(interval);
+        }
+        if let Some(interval) = self.state_poll_interval {
+            builder = builder.state_poll_interval(interval);
+        }
+        builder
+    }
+
+    fn agent_loop(&self) -> AgentLoop {
+        let options = AgentLoop::new()
+            .with_since(self.since)
+            .with_drain_timeout(self.drain_timeout);
+        match &self.cursor_file {
+            Some(path) => options.with_cursor_file(path),
+            None => options,
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! `dev`: a local platform in the foreground, and how to use it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum, ValueHint};
+use molecule_agent::protocol::endpoints::CreateWorkspace;
+use molecule_agent::token_store::{TokenStore, Wait};
+use molecule_agent::{AdminClient, PlatformUrl, Token, WorkspaceId, default_state_dir};
+use molecule_emulator::{Emulator, EmulatorConfig};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::agent::{read_token, read_token_fd, read_token_file};
+use crate::args::AdminTokenArgs;
+use crate::env;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::signals::Signals;
+
+/// How long another process may hold a token file.
+const WAIT: Wait = Wait::For(Duration::from_secs(10));
+
+/// Options of `dev`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without a token of yours, the administrator's token is made up once and kept in ~/.molecule/dev (mode 0600).")]
+pub(crate) struct DevArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Which generation of platforms to behave like: b has poll mode
+    #[arg(long, value_name = "GENERATION", default_value = "b")]
+    generation: Generation,
+    /// Keep the platform's state in this file, instead of forgetting it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    state: Option<PathBuf>,
+    /// Requests per minute and client address
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    rate_limit: u32,
+    /// Create a workspace of this name, unless there is one, and keep its token for `connect`
+    #[arg(long, value_name = "NAME")]
+    workspace: Option<String>,
+    #[command(flatten)]
+    admin: AdminTokenArgs,
+}
+
+/// The two known servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Generation {
+    /// Without poll mode.
+    A,
+    /// With poll mode and cursors.
+    B,
+}
+
+impl From<Generation> for molecule_emulator::Generation {
+    fn from(generation: Generation) -> Self {
+        match generation {
+            Generation::A => Self::A,
+            Generation::B => Self::B,
+        }
+    }
+}
+
+/// Runs the platform until a signal.
+///
+/// # Errors
+/// When the address cannot be listened on, or a file cannot be read or written.
+pub(crate) async fn run(args: &DevArgs, io: &Output) -> anyhow::Result<Exit> {
+    let signals = Signals::listen()?;
+    let given = given_token(&args.admin)?;
+    let store = given.is_none().then(own_store).transpose()?;
+    let kept = store
+        .as_ref()
+        .map(|store| store.load(WAIT))
+        .transpose()?
+        .flatten();
+    let emulator = Emulator::start(args.config(given.or(kept))).await?;
+    let admin = Token::new(emulator.admin_token())?;
+    if let Some(store) = &store {
+        store.save(&admin, WAIT)?;
+    }
+    let session = Session {
+        url: reachable(&emulator)?,
+        generation: args.generation,
+        admin_token: TokenPlace::of(&args.admin, store.as_ref()),
+        workspace: None,
+    };
+    let session = match &args.workspace {
+        Some(name) => session.with_workspace(name, admin).await?,
+        None => session,
+    };
+    io.data(&session.to_json(), || session.walk_through())?;
+    signals.stop.cancelled().await;
+    tokio::select! {
+        stopped = emulator.stop() => stopped?,
+        () = signals.force.cancelled() => {}
+    }
+    io.note("stopped");
+    Ok(Exit::Done)
+}
+
+impl DevArgs {
+    fn config(&self, admin_token: Option<Token>) -> EmulatorConfig {
+        let mut config = EmulatorConfig::new()
+            .with_listen(self.listen)
+            .with_generation(self.generation.into())
+            .with_rate_limit(self.rate_limit);
+        if let Some(token) = admin_token {
+            config = config.with_admin_token(token.expose());
+        }
+        if let Some(path) = &self.state {
+            config = config.with_state_file(path);
+        }
+        config
+    }
+}
+
+/// The administrator's token that the user chose.
+fn given_token(args: &AdminTokenArgs) -> anyhow::Result<Option<Token>> {
+    if let Some(path) = &args.admin_token_file {
+        return read_token_file(path).map(Some);
+    }
+    if let Some(fd) = args.admin_token_fd {
+        return read_token_fd(fd).map(Some);
+    }
+    let variable = env::get("MOLECULE_ADMIN_TOKEN");
+    variable
+        .map(|text| read_token(text.as_encoded_bytes(), "the variable MOLECULE_ADMIN_TOKEN"))
+        .transpose()
+}
+
+/// Where a token of our own making is kept: next to the directories of agents.
+fn own_store() -> anyhow::Result<TokenStore> {
+    let nobody = WorkspaceId::from(Uuid::nil());
+    Ok(TokenStore::new(
+        default_state_dir(&nobody)?.with_file_name("dev"),
+    ))
+}
+
+/// The address that clients on this machine use.
+fn reachable(emulator: &Emulator) -> anyhow::Result<PlatformUrl> {
+    let mut address = emulator.address();
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(format!("http://{address}").parse()?)
+}
+
+/// Where the user finds the administrator's token.
+#[derive(Debug)]
+enum TokenPlace {
+    File(PathBuf),
+    Elsewhere,
+}
+
+impl TokenPlace {
+    fn of(args: &AdminTokenArgs, own: Option<&TokenStore>) -> Self {
+        let own = own.map(TokenStore::path);
+        own.or_else(|| args.admin_token_file.clone())
+            .map_or(Self::Elsewhere, Self::File)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Elsewhere => None,
+        }
+    }
+
+    /// The token for a shell, which never shows it.
+    fn in_shell(&self) -> String {
+        self.path().map_or_else(
+            || "$MOLECULE_ADMIN_TOKEN".to_owned(),
+            |path| format!("$(cat {})", shell_word(path)),
+        )
+    }
+
+    /// The option that names it.
+    fn option(&self) -> String {
+        self.path()
+            .map(|path| format!(" --admin-token-file {}", shell_word(path)))
+            .unwrap_or_default()
+    }
+}
+
+/// What there is to tell about a platform that runs.
+struct Session {
+    url: PlatformUrl,
+    generation: Generation,
+    admin_token: TokenPlace,
+    workspace: Option<WorkspaceId>,
+}
+
+impl Session {
+    /// Sees to it that there is a workspace of this name, and that an agent on this machine finds its token.
+    async fn with_workspace(mut self, name: &str, admin: Token) -> anyhow::Result<Self> {
+        let client = AdminClient::connect(self.url.clone(), admin, |builder| builder)?;
+        let known = client
+            .list()
+            .await?
+            .into_iter()
+            .find(|workspace| workspace.name == name);
+        self.workspace = Some(match known {
+            Some(workspace) => workspace.id,
+            None => create(&client, name).await?,
+        });
+        Ok(self)
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "platform_url": self.url.to_string(),
+            "generation": if self.generation == Generation::A { "a" } else { "b" },
+            "admin_token_file": self.admin_token.path(),
+            "workspace_id": self.workspace.map(|id| id.to_string()),
+        })
+    }
+
+    fn walk_through(&self) -> String {
+        let (url, token) = (&self.url, self.admin_token.in_shell());
+        let id = self
+            .workspace
+            .map_or_else(|| "ID".to_owned(), |id| id.to_string());
+        format!(
+            "\
+A Molecule AI platform listens at {url}. Ctrl-C stops it.
+
+In a second terminal, {create_intro}connect an agent to it:
+
+{create}  molecule-agent connect {id} --platform-url {url} --exec 'tr a-z A-Z'
+
+In a third one, send it a message as the canvas user would, read the log with its answer, and pause it:
+
+  curl -s {url}/workspaces/{id}/a2a -H 'Content-Type: application/json' \\
+    -d '{{\"method\":\"message/send\",\"params\":{{\"message\":{{\"role\":\"user\",\"parts\":[{{\"kind\":\"text\",\"text\":\"hello\"}}]}}}}}}'
+  curl -s {url}/workspaces/{id}/activity -H \"Authorization: Bearer {token}\"
+  curl -s -X POST {url}/workspaces/{id}/pause -H \"Authorization: Bearer {token}\"
+{note}",
+            create_intro = if self.workspace.is_none() { "create a workspace and " } else { "" },
+            create = self.create_line(),
+            note = self.note(),
+        )
+    }
+
+    fn create_line(&self) -> String {
+        if self.workspace.is_some() {
+            return String::new();
+        }
+        let (url, option) = (&self.url, self.admin_token.option());
+        format!("  molecule-agent workspace create my-agent --platform-url {url}{option}\n")
+    }
+
+    fn note(&self) -> &'static str {
+        match self.generation {
+            Generation::A => {
+                "\nGeneration a has no poll mode: an agent needs an address of its own (--reported-url)."
+            }
+            Generation::B => "",
+        }
+    }
+}
+
+async fn create(client: &AdminClient, name: &str) -> anyhow::Result<WorkspaceId> {
+    let created = client.create(CreateWorkspace::new(name)).await?;
+    let token = created
+        .auth_token()
+        .context("the platform issued no token for the workspace")?;
+    TokenStore::new(default_state_dir(&created.id)?).save(&Token::new(token.expose())?, WAIT)?;
+    Ok(created.id)
+}
+
+/// A path as a shell takes it for one word.
+fn shell_word(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if path.chars().all(is_plain) {
+        return path.into_owned();
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_one_word_to_a_shell() {
+        for (path, expect) in [
+            (
+                "/home/a/.molecule/dev/.auth_token",
+                "/home/a/.molecule/dev/.auth_token",
+            ),
+            ("/my files/it's", "'/my files/it'\\''s'"),
+        ] {
+            assert_eq!(shell_word(Path::new(path)), expect);
+        }
+    }
+}

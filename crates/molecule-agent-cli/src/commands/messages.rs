@@ -1,0 +1,203 @@
+//! Messages by hand: inbox, reply, notify.
+
+use std::io::{self, Read as _};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use molecule_agent::protocol::endpoints::ActivitySource;
+use molecule_agent::protocol::{ActivityId, Role};
+use molecule_agent::{
+    CursorSupport, FetchInbound, InboundMessage, RemoteAgentClient, Sender, WorkspaceId,
+};
+use serde_json::{Value, json};
+
+use crate::args::AgentArgs;
+use crate::duration;
+use crate::exit::{Exit, Problem};
+use crate::output::Output;
+
+/// The most rows that the platform gives at once.
+const WINDOW: u32 = 500;
+/// How many windows back `reply` looks for the message.
+const MAX_WINDOWS: u32 = 20;
+
+/// Options of `inbox`.
+#[derive(Debug, Args)]
+pub(crate) struct InboxArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
+    /// Only messages after this one
+    #[arg(long, value_name = "ACTIVITY_ID")]
+    since_id: Option<ActivityId>,
+    /// Only messages of the last while, such as 5m
+    #[arg(id = "inbox_since", long = "since", value_name = "DURATION", value_parser = duration::parse)]
+    since: Option<Duration>,
+    /// Only messages from this workspace
+    #[arg(long, value_name = "ID")]
+    peer: Option<WorkspaceId>,
+    /// At most so many rows of the log, the newest; not all of them need be messages
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=500))]
+    limit: u32,
+    /// Only messages from the canvas user, or from agents
+    #[arg(long)]
+    source: Option<Source>,
+}
+
+/// Who sent a message.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Source {
+    /// The person at the canvas.
+    Canvas,
+    /// Another workspace.
+    Agent,
+}
+
+/// Options of `reply`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplyArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
+    /// The message, as `inbox` names it
+    activity_id: ActivityId,
+    /// The answer; - reads it from stdin
+    text: String,
+}
+
+/// Options of `notify`.
+#[derive(Debug, Args)]
+pub(crate) struct NotifyArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
+    /// What to show; - reads it from stdin
+    text: String,
+}
+
+pub(crate) async fn inbox(args: &InboxArgs, io: &Output) -> anyhow::Result<Exit> {
+    let client = args.agent.client()?;
+    if args.needs_cursors() && client.cursor_support().await? == CursorSupport::No {
+        let message = "this platform ignores --since-id, --since and --peer; leave them out, or use a newer platform";
+        return Err(Problem::new(Exit::Unsupported, message).into());
+    }
+    for message in client.fetch_inbound(&args.query()).await? {
+        io.data(&to_json(&message), || to_text(&message))?;
+    }
+    Ok(Exit::Done)
+}
+
+impl InboxArgs {
+    const fn needs_cursors(&self) -> bool {
+        self.since_id.is_some() || self.since.is_some() || self.peer.is_some()
+    }
+
+    fn query(&self) -> FetchInbound {
+        let mut query = FetchInbound::new();
+        query.since_id = self.since_id;
+        query.since_secs = self.since.map(|since| since.as_secs().max(1));
+        query.peer_id = self.peer;
+        query.limit = Some(self.limit);
+        query.source = self.source.map(|source| match source {
+            Source::Canvas => ActivitySource::Canvas,
+            Source::Agent => ActivitySource::Agent,
+        });
+        query
+    }
+}
+
+fn to_json(message: &InboundMessage) -> Value {
+    let (from, peer_id) = match &message.sender {
+        Sender::CanvasUser => ("canvas", None),
+        Sender::Peer(id) => ("agent", Some(id.to_string())),
+        Sender::Unknown(id) => ("unknown", Some(id.clone())),
+        _ => ("unknown", None),
+    };
+    json!({
+        "activity_id": message.activity_id,
+        "created_at": message.created_at,
+        "from": from,
+        "peer_id": peer_id,
+        "peer_name": message.peer_name,
+        "role": if message.role == Role::Agent { "agent" } else { "user" },
+        "text": message.text,
+        "message_id": message.message_id,
+        "task_id": message.task_id,
+    })
+}
+
+fn to_text(message: &InboundMessage) -> String {
+    let from = match &message.sender {
+        Sender::CanvasUser => "canvas".to_owned(),
+        Sender::Peer(id) => id.to_string(),
+        _ => "unknown".to_owned(),
+    };
+    let (id, time) = (message.activity_id, message.created_at);
+    let text = message.text.replace('\n', "\n    ");
+    format!("{id}  {time}  from {from}\n    {text}")
+}
+
+pub(crate) async fn reply(args: &ReplyArgs, io: &Output) -> anyhow::Result<Exit> {
+    let client = args.agent.client()?;
+    let text = text_or_stdin(&args.text)?;
+    let id = args.activity_id;
+    let message = find(&client, id).await?.ok_or_else(|| {
+        Problem::usage(format!(
+            "there is no message {id} to answer; `molecule-agent inbox` lists them"
+        ))
+    })?;
+    client.reply(&message, &text).await?;
+    let data = json!({"activity_id": id, "status": "replied"});
+    io.data(&data, || "replied".to_owned())?;
+    Ok(Exit::Done)
+}
+
+/// Looks for a message, window by window into the past where the platform can do that.
+async fn find(
+    client: &RemoteAgentClient,
+    id: ActivityId,
+) -> anyhow::Result<Option<InboundMessage>> {
+    let mut query = FetchInbound::new();
+    query.limit = Some(WINDOW);
+    for _ in 0..MAX_WINDOWS {
+        let messages = client.fetch_inbound(&query).await?;
+        let oldest = messages.first().map(|message| message.created_at);
+        if let Some(message) = messages.into_iter().find(|one| one.activity_id == id) {
+            return Ok(Some(message));
+        }
+        if oldest.is_none() || oldest == query.before {
+            break;
+        }
+        query.before = oldest;
+    }
+    Ok(None)
+}
+
+pub(crate) async fn notify(args: &NotifyArgs, io: &Output) -> anyhow::Result<Exit> {
+    let client = args.agent.client()?;
+    client.notify(&text_or_stdin(&args.text)?, &[]).await?;
+    let data = json!({"workspace_id": client.workspace_id(), "status": "sent"});
+    io.data(&data, || "sent".to_owned())?;
+    Ok(Exit::Done)
+}
+
+fn text_or_stdin(text: &str) -> anyhow::Result<String> {
+    if text != "-" {
+        return checked(text.to_owned());
+    }
+    let mut text = String::new();
+    io::stdin()
+        .read_to_string(&mut text)
+        .context(Problem::usage(
+            "the text on stdin cannot be read; it has to be UTF-8",
+        ))?;
+    checked(text.trim_end_matches('\n').to_owned())
+}
+
+fn checked(text: String) -> anyhow::Result<String> {
+    if text.trim().is_empty() {
+        return Err(Problem::usage(
+            "there is nothing to say; give a text, or - to read it from stdin",
+        )
+        .into());
+    }
+    Ok(text)
+}

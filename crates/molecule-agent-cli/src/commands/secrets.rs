@@ -1,0 +1,142 @@
+//! `secrets`: what the platform's user entrusts to the agent.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use molecule_agent::protocol::Secret;
+use serde_json::json;
+
+use crate::args::AgentArgs;
+use crate::env;
+use crate::exit::{Exit, Problem};
+use crate::output::Output;
+use crate::secret_env;
+
+/// Commands about secrets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// List the secrets, without their values
+    List(ListArgs),
+    /// Print the value of a secret
+    Get(GetArgs),
+    /// Run a program with the secrets in its environment, in place of this one
+    Exec(ExecArgs),
+}
+
+/// Options of `secrets list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
+}
+
+/// Options of `secrets get`.
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
+    /// Which one
+    key: String,
+}
+
+/// Options of `secrets exec`.
+#[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
+    /// Only these secrets [default: all whose keys can be variables]
+    #[arg(long, value_name = "KEY,...", value_delimiter = ',')]
+    only: Vec<String>,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+pub(crate) async fn run(command: &SecretsCommand, io: &Output) -> anyhow::Result<Exit> {
+    match command {
+        SecretsCommand::List(args) => list(args, io).await,
+        SecretsCommand::Get(args) => get(args, io).await,
+        SecretsCommand::Exec(args) => exec(args).await,
+    }
+}
+
+async fn list(args: &ListArgs, io: &Output) -> anyhow::Result<Exit> {
+    for secret in args.agent.client()?.list_secrets().await? {
+        io.data(&secret, || format!("{}  {}", secret.key, secret.scope))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn get(args: &GetArgs, io: &Output) -> anyhow::Result<Exit> {
+    let secrets = args.agent.client()?.pull_secrets().await?;
+    let value = secrets.get(&args.key).ok_or_else(|| missing(&args.key))?;
+    if io.is_json() {
+        io.data(
+            &json!({"key": args.key, "value": value.expose()}),
+            String::new,
+        )?;
+    } else {
+        io.raw(value.expose())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn missing(key: &str) -> Problem {
+    Problem::usage(format!(
+        "the platform has no secret {key:?} for this workspace; `molecule-agent secrets list` shows which there are"
+    ))
+}
+
+async fn exec(args: &ExecArgs) -> anyhow::Result<Exit> {
+    let secrets = chosen(args.agent.client()?.pull_secrets().await?, &args.only)?;
+    let (program, arguments) = args
+        .command
+        .split_first()
+        .expect("the command line requires a program");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program takes this one's place; its environment is scrubbed here"
+    )]
+    let mut command = std::process::Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(env::inheritable())
+        .envs(secrets.iter().map(|(key, value)| (key, value.expose())));
+    let error = command.exec();
+    let name = program.to_string_lossy();
+    Err(error).context(Problem::usage(format!(
+        "cannot run {name}; is it installed, and in the PATH?"
+    )))
+}
+
+/// The secrets to pass on. One that cannot be passed on is an error if it was asked for, and else left out.
+fn chosen(
+    mut secrets: BTreeMap<String, Secret>,
+    only: &[String],
+) -> anyhow::Result<BTreeMap<String, Secret>> {
+    for key in only {
+        let value = secrets.get(key).ok_or_else(|| missing(key))?;
+        check(key, value).map_err(|why| Problem::usage(format!("the secret {key:?} {why}")))?;
+    }
+    secrets.retain(|key, _| only.is_empty() || only.contains(key));
+    secrets.retain(|key, value| {
+        let checked = check(key, value);
+        if let Err(why) = checked {
+            tracing::warn!("left out: the secret {key:?} {why}");
+        }
+        checked.is_ok()
+    });
+    Ok(secrets)
+}
+
+fn check(key: &str, value: &Secret) -> Result<(), &'static str> {
+    secret_env::check(key)?;
+    if value.expose().contains('\0') {
+        return Err("contains a zero byte, which no variable can");
+    }
+    Ok(())
+}

@@ -1,0 +1,488 @@
+//! From the command line, the environment and the config file to one set of options, in that order of precedence.
+//!
+//! A flag is declared once, in the types that clap reads. Those that `config show` has are the settings: each is also
+//! the environment variable `MOLECULE_<FLAG>` and the key `<flag>` of the config file, with `_` for `-`. What they give
+//! becomes the flag's default, so that all three pass through the same checks.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::OsStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+use serde::Serialize;
+
+use crate::args::Cli;
+use crate::config_file::ConfigFile;
+use crate::env;
+use crate::exit::{Exit, Problem};
+use crate::output::Output;
+
+/// Variables that mean a setting too, after `MOLECULE_<FLAG>`: the first that is set wins.
+const OTHER_VARIABLES: &[(&str, &[&str])] = &[
+    ("platform_url", &["PLATFORM_URL", "MOLECULE_URL"]),
+    ("workspace_id", &["WORKSPACE_ID"]),
+];
+
+/// Secrets that are given by the environment: flags of the group come before them, other sources of the group after.
+const SECRETS: &[(&str, &str)] = &[
+    ("workspace_token", "MOLECULE_WORKSPACE_TOKEN"),
+    ("admin_token", "MOLECULE_ADMIN_TOKEN"),
+];
+
+/// Global flags that are no settings: they are meant for one call.
+const PER_CALL: &[&str] = &[
+    "config", "json", "output", "verbose", "quiet", "help", "version",
+];
+
+/// What the program was asked to do, and with which settings.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) cli: Cli,
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// A setting and where its value comes from.
+#[derive(Debug, Serialize)]
+pub(crate) struct Setting {
+    /// Its key in the config file.
+    pub(crate) key: String,
+    /// Its value; several are separated by commas. None if it has none.
+    pub(crate) value: Option<String>,
+    /// `flag`, `environment <name>`, `file <path>` or `default`.
+    pub(crate) origin: String,
+}
+
+/// Values that are no flags.
+#[derive(Debug, Clone)]
+struct Found {
+    values: Vec<String>,
+    origin: Origin,
+}
+
+/// Where it was found.
+#[derive(Debug, Clone)]
+enum Origin {
+    Environment(String),
+    File(PathBuf),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+        }
+    }
+}
+
+/// Why there is nothing to run: help was asked for, or the options are wrong.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// What clap has to say: help, the version, or a wrong command line.
+    Clap(clap::Error),
+    /// Anything else.
+    Wrong { error: anyhow::Error, json: bool },
+}
+
+impl Refusal {
+    /// Prints it and says how to end.
+    pub(crate) fn report(self) -> ExitCode {
+        match self {
+            Self::Clap(error) => {
+                let _ = error.print();
+                let exit = if error.use_stderr() {
+                    Exit::Usage
+                } else {
+                    Exit::Done
+                };
+                exit.into()
+            }
+            Self::Wrong { error, json } => {
+                let exit = Exit::of(&error);
+                Output::new(json, false).failure(&error, exit);
+                exit.into()
+            }
+        }
+    }
+}
+
+/// Reads the whole invocation.
+///
+/// # Errors
+/// [`Refusal`] when there is nothing to run.
+pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, Refusal> {
+    let json = asks_for_json(&arguments);
+    let wrong = |error: anyhow::Error| Refusal::Wrong { error, json };
+    refuse_secrets(&arguments).map_err(wrong)?;
+    let command = documented_command();
+    let flags = command
+        .clone()
+        .try_get_matches_from(&arguments)
+        .map_err(|error| usage(error, &BTreeMap::new(), json))?;
+    let file = ConfigFile::find(flags.get_one::<PathBuf>("config").map(PathBuf::as_path))
+        .map_err(wrong)?;
+    let keys = settings();
+    file.check_keys(|key| keys.contains_key(key))
+        .map_err(wrong)?;
+    let mut found = find(&keys, &file).map_err(wrong)?;
+    let mut built = command.clone();
+    built.build();
+    yield_to_stronger(&built, &flags, &mut found);
+    let matches = with_defaults(command, &found)
+        .try_get_matches_from(&arguments)
+        .map_err(|error| usage(error, &found, json))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(Refusal::Clap)?;
+    let settings = explain(&matches, &keys, &found);
+    Ok(Invocation { cli, settings })
+}
+
+/// Whether errors are to be JSON, even that the command line cannot be read.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    let words: Vec<_> = arguments
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .filter_map(|argument| argument.to_str())
+        .collect();
+    let one = |word: &&str| ["--json", "-ojson", "-o=json", "--output=json"].contains(word);
+    let pair = |pair: &[&str]| ["-o", "--output"].contains(&pair[0]) && pair[1] == "json";
+    words.iter().any(one) || words.windows(2).any(pair)
+}
+
+/// The command line, whose help names the environment variables.
+pub(crate) fn documented_command() -> Command {
+    let keys = settings();
+    map_args(
+        Cli::command(),
+        &|arg| match keys.get(arg.get_id().as_str()) {
+            Some(_) => {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                let variable = &variables(arg.get_id().as_str())[0];
+                arg.help(format!("{help} [env: {variable}]"))
+            }
+            None => arg,
+        },
+    )
+}
+
+/// The settings by their keys: the flags of `config show`.
+fn settings() -> BTreeMap<String, Arg> {
+    let mut command = Cli::command();
+    command.build();
+    let show = command
+        .find_subcommand("config")
+        .and_then(|config| config.find_subcommand("show"))
+        .expect("the command is declared in commands/config.rs");
+    show.get_arguments()
+        .filter(|arg| arg.get_long().is_some())
+        .map(|arg| (arg.get_id().to_string(), arg.clone()))
+        .filter(|(key, _)| !PER_CALL.contains(&key.as_str()))
+        .collect()
+}
+
+/// The variables of a setting, the strongest first.
+fn variables(key: &str) -> Vec<String> {
+    let others = OTHER_VARIABLES
+        .iter()
+        .filter(|(other, _)| *other == key)
+        .flat_map(|(_, names)| names.iter().map(ToString::to_string));
+    std::iter::once(format!("MOLECULE_{}", key.to_uppercase()))
+        .chain(others)
+        .collect()
+}
+
+fn find(
+    keys: &BTreeMap<String, Arg>,
+    file: &ConfigFile,
+) -> anyhow::Result<BTreeMap<String, Found>> {
+    let mut all = BTreeMap::new();
+    for (key, arg) in keys {
+        let found = match in_environment(key, arg)? {
+            Some(found) => Some(found),
+            None => in_file(key, file),
+        };
+        if let Some(found) = found {
+            all.insert(key.clone(), checked(key, arg, found)?);
+        }
+    }
+    Ok(all)
+}
+
+fn in_environment(key: &str, arg: &Arg) -> anyhow::Result<Option<Found>> {
+    let Some((name, value)) = variables(key)
+        .into_iter()
+        .find_map(|name| env::get(&name).map(|value| (name, value)))
+    else {
+        return Ok(None);
+    };
+    let value = value
+        .into_string()
+        .map_err(|_| Problem::usage(format!("the variable {name} is not UTF-8 text")))?;
+    let values = match arg.get_action() {
+        ArgAction::Append => value.split(',').map(|one| one.trim().to_owned()).collect(),
+        _ => vec![value],
+    };
+    let origin = Origin::Environment(name);
+    Ok(Some(Found { values, origin }))
+}
+
+fn in_file(key: &str, file: &ConfigFile) -> Option<Found> {
+    Some(Found {
+        values: file.get(key)?.to_vec(),
+        origin: Origin::File(file.path.clone()),
+    })
+}
+
+/// A switch is on or off, and only what may be repeated has several values.
+fn checked(key: &str, arg: &Arg, mut found: Found) -> anyhow::Result<Found> {
+    let refuse =
+        |what: &str| Problem::usage(format!("the setting {key} ({}) {what}", found.origin));
+    match (arg.get_action(), found.values.as_slice()) {
+        (ArgAction::Append, _) => {}
+        (ArgAction::SetTrue, [value]) => {
+            let on = switch(value).ok_or_else(|| refuse("is a switch: true or false"))?;
+            found.values = vec![on.to_string()];
+        }
+        (_, [_]) => {}
+        _ => return Err(refuse("takes one value").into()),
+    }
+    Ok(found)
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Of flags that exclude each other, only what the strongest source says counts.
+fn yield_to_stronger(command: &Command, matches: &ArgMatches, found: &mut BTreeMap<String, Found>) {
+    let (leaf, matches) = leaf(command, matches);
+    for group in leaf.get_groups() {
+        if group.clone().is_multiple() {
+            continue;
+        }
+        let members: Vec<String> = group.get_args().map(ToString::to_string).collect();
+        let by_flag = members.iter().any(|key| is_flag(matches, key));
+        let by_secret = SECRETS
+            .iter()
+            .any(|(name, variable)| group.get_id() == *name && env::get(variable).is_some());
+        let strongest = members
+            .iter()
+            .filter_map(|key| found.get(key))
+            .map(|found| source_rank(&found.origin))
+            .min();
+        found.retain(|key, found| {
+            !members.contains(key)
+                || !(by_flag || by_secret) && Some(source_rank(&found.origin)) == strongest
+        });
+    }
+}
+
+const fn source_rank(origin: &Origin) -> u8 {
+    match origin {
+        Origin::Environment(_) => 1,
+        Origin::File(_) => 2,
+    }
+}
+
+fn leaf<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches) {
+    let mut at = (command, matches);
+    while let Some((name, matches)) = at.1.subcommand() {
+        match at.0.find_subcommand(name) {
+            Some(command) => at = (command, matches),
+            None => break,
+        }
+    }
+    at
+}
+
+fn is_flag(matches: &ArgMatches, key: &str) -> bool {
+    matches!(matches.try_contains_id(key), Ok(true))
+        && matches.value_source(key) == Some(ValueSource::CommandLine)
+}
+
+fn with_defaults(command: Command, found: &BTreeMap<String, Found>) -> Command {
+    map_args(command, &|arg| match found.get(arg.get_id().as_str()) {
+        Some(found) => arg.default_values(found.values.iter().map(OsStr::from)),
+        None => arg,
+    })
+}
+
+fn map_args(command: Command, change: &dyn Fn(Arg) -> Arg) -> Command {
+    command
+        .mut_args(change)
+        .mut_subcommands(|command| map_args(command, change))
+}
+
+fn explain(
+    matches: &ArgMatches,
+    keys: &BTreeMap<String, Arg>,
+    found: &BTreeMap<String, Found>,
+) -> Vec<Setting> {
+    let mut matches = matches;
+    while let Some((_, inner)) = matches.subcommand() {
+        matches = inner;
+    }
+    let explained = keys.keys().map(|key| Setting {
+        key: key.clone(),
+        value: value_of(matches, key),
+        origin: if is_flag(matches, key) {
+            "flag".to_owned()
+        } else {
+            found
+                .get(key)
+                .map_or_else(|| "default".to_owned(), |found| found.origin.to_string())
+        },
+    });
+    let secrets = SECRETS.iter().map(|(key, variable)| secret(key, variable));
+    let mut all: Vec<_> = explained.chain(secrets).collect();
+    all.sort_by(|one, other| one.key.cmp(&other.key));
+    all
+}
+
+fn value_of(matches: &ArgMatches, key: &str) -> Option<String> {
+    let raw = matches.try_get_raw(key).ok()??;
+    let values: Vec<_> = raw.map(|value| value.to_string_lossy()).collect();
+    Some(values.join(","))
+}
+
+fn secret(key: &str, variable: &str) -> Setting {
+    let set = env::get(variable).is_some();
+    Setting {
+        key: key.to_owned(),
+        value: set.then(|| "[set]".to_owned()),
+        origin: if set {
+            format!("environment {variable}")
+        } else {
+            "default".to_owned()
+        },
+    }
+}
+
+/// Any user of the machine can read the arguments of a process.
+fn refuse_secrets(arguments: &[OsString]) -> anyhow::Result<()> {
+    let flags = arguments.iter().take_while(|argument| *argument != "--");
+    for flag in flags.filter_map(|argument| argument.to_str()) {
+        let name = flag.split('=').next().unwrap_or_default();
+        if matches!(name, "--token" | "--workspace-token" | "--admin-token") {
+            let (file, variable) = match name {
+                "--admin-token" => ("--admin-token-file", "MOLECULE_ADMIN_TOKEN"),
+                _ => ("--token-file", "MOLECULE_WORKSPACE_TOKEN"),
+            };
+            let message = format!(
+                "{name} is refused, because others can read a process's arguments; use {file}, {file_fd}, the variable \
+                 {variable} or `token set`, and replace the token if it was typed",
+                file_fd = file.replace("-file", "-fd"),
+            );
+            return Err(Problem::usage(message).into());
+        }
+    }
+    Ok(())
+}
+
+/// A wrong value is named by where it comes from, and never repeated: it may hold a password.
+fn usage(error: clap::Error, found: &BTreeMap<String, Found>, json: bool) -> Refusal {
+    let reason = match error.kind() {
+        ErrorKind::ValueValidation => std::error::Error::source(&error).map(ToString::to_string),
+        ErrorKind::InvalidValue => choices(&error),
+        _ => None,
+    };
+    let (Some(reason), Some(ContextValue::String(arg))) =
+        (reason, error.get(ContextKind::InvalidArg))
+    else {
+        return Refusal::Clap(error);
+    };
+    let flag = arg.split(' ').next().unwrap_or_default();
+    let key = flag.trim_start_matches('-').replace('-', "_");
+    let place = match found.get(&key) {
+        Some(found) => format!("{key} ({})", found.origin),
+        None => flag.to_owned(),
+    };
+    let error = Problem::usage(format!("{place}: {reason}")).into();
+    Refusal::Wrong { error, json }
+}
+
+fn choices(error: &clap::Error) -> Option<String> {
+    match error.get(ContextKind::ValidValue)? {
+        ContextValue::Strings(values) => Some(format!("choose one of {}", values.join(", "))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        documented_command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_connect_is_a_setting() {
+        let mut command = Cli::command();
+        command.build();
+        let keys = settings();
+        let connect = command.find_subcommand("connect").unwrap();
+        for arg in connect
+            .get_arguments()
+            .filter(|arg| arg.get_long().is_some())
+        {
+            let key = arg.get_id().as_str();
+            assert_eq!(keys.contains_key(key), !PER_CALL.contains(&key), "{key}");
+            assert_eq!(
+                key,
+                arg.get_long().unwrap().replace('-', "_"),
+                "the key is the flag"
+            );
+        }
+    }
+
+    #[test]
+    fn the_help_names_the_variable() {
+        let mut command = documented_command();
+        let help = command
+            .find_subcommand_mut("state")
+            .unwrap()
+            .render_long_help()
+            .to_string();
+        assert!(help.contains("[env: MOLECULE_PLATFORM_URL]"), "{help}");
+    }
+
+    #[test]
+    fn json_is_asked_for_in_any_spelling() {
+        let asks = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            asks_for_json(&words)
+        };
+        for line in [
+            "state --json",
+            "state -o json",
+            "-ojson state",
+            "--output=json state",
+        ] {
+            assert!(asks(line), "{line}");
+        }
+        for line in ["state -o text", "notify json", "secrets exec -- ls --json"] {
+            assert!(!asks(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn switches_are_words_or_digits() {
+        for (text, expect) in [
+            ("TRUE", Some(true)),
+            ("0", Some(false)),
+            ("off", Some(false)),
+            ("2", None),
+        ] {
+            assert_eq!(switch(text), expect, "{text}");
+        }
+    }
+}

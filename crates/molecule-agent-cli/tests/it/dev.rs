@@ -1,0 +1,160 @@
+//! The local platform as a developer runs it.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Child;
+
+use molecule_agent::transport::{Bytes, ReqwestTransport, Transport as _, http};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::{Program, Ran};
+
+/// A platform that runs until it is stopped or dropped.
+struct Dev {
+    child: Option<Child>,
+    said: Value,
+}
+
+impl Dev {
+    fn start(program: Program) -> Self {
+        let mut child = program.start();
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        Self {
+            said: serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}")),
+            child: Some(child),
+        }
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.said[key].as_str().unwrap()
+    }
+
+    fn stop(mut self) -> Ran {
+        let child = self.child.take().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        Ran::of(&child.wait_with_output().unwrap())
+    }
+
+    /// The status that the administrator's list of workspaces answers with under this token.
+    async fn status_under(&self, token: &str) -> u16 {
+        let request = http::Request::get(format!("{}/workspaces", self.text("platform_url")))
+            .header("Authorization", format!("Bearer {token}"))
+            .body(Bytes::new())
+            .unwrap();
+        let transport = ReqwestTransport::new().unwrap();
+        transport.send(request).await.unwrap().status().as_u16()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn dev(home: &Path, args: &[&str]) -> Program {
+    Program::new(
+        home,
+        &[&["dev", "--json", "--listen", "127.0.0.1:0"], args].concat(),
+    )
+}
+
+#[tokio::test]
+async fn a_made_up_admin_token_is_kept_privately_and_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let first = Dev::start(dev(home.path(), &[]));
+    let path = home.path().join(".molecule/dev/.auth_token");
+    assert_eq!(first.text("admin_token_file"), path.to_str().unwrap());
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let token = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(first.status_under(token.trim()).await, 200);
+    assert_eq!(first.status_under("wrong").await, 401);
+    let ran = first.stop();
+    ran.succeeds();
+    assert!(!format!("{ran:?}").contains(token.trim()));
+    let second = Dev::start(dev(home.path(), &[]));
+    assert_eq!(second.status_under(token.trim()).await, 200);
+    second.stop().succeeds();
+}
+
+#[tokio::test]
+async fn an_admin_token_of_ones_own_is_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let dev = Dev::start(dev(home.path(), &[]).env("MOLECULE_ADMIN_TOKEN", "my-own-token"));
+    assert_eq!(dev.status_under("my-own-token").await, 200);
+    assert_eq!(dev.said["admin_token_file"], Value::Null);
+    dev.stop().succeeds();
+    assert!(!home.path().join(".molecule").exists());
+}
+
+#[test]
+fn a_workspace_is_ready_to_connect_to_and_survives_with_the_state() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state");
+    let args = ["--workspace", "alpha", "--state", state.to_str().unwrap()];
+    let first = Dev::start(dev(home.path(), &args));
+    let id = first.text("workspace_id").to_owned();
+    let url = first.text("platform_url").to_owned();
+    let registered = Program::new(
+        home.path(),
+        &["register", "-w", &id, "--platform-url", &url],
+    )
+    .run();
+    registered.succeeds();
+    first.stop().succeeds();
+    let second = Dev::start(dev(home.path(), &args));
+    assert_eq!(second.text("workspace_id"), id);
+    second.stop().succeeds();
+}
+
+#[test]
+fn the_walk_through_says_what_to_type() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = Program::new(home.path(), &["dev", "--listen", "127.0.0.1:0"]).start();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let url = first
+        .split_whitespace()
+        .find(|word| word.starts_with("http://"));
+    let url = url.unwrap().trim_end_matches('.').to_owned();
+    assert!(
+        url.starts_with("http://127.0.0.1:") && !url.ends_with(":0"),
+        "{first}"
+    );
+    let text: Vec<_> = lines
+        .by_ref()
+        .take_while(|line| !line.as_ref().unwrap().contains("/pause"))
+        .map(Result::unwrap)
+        .collect();
+    let text = text.join("\n");
+    for part in [
+        "molecule-agent workspace create",
+        "--admin-token-file",
+        "--exec 'tr a-z A-Z'",
+        "/a2a",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_port_that_is_taken_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let args = ["dev", "--listen", &address];
+    Program::new(home.path(), &args)
+        .run()
+        .fails(1, &[&address, "another platform"]);
+}

@@ -1,0 +1,21 @@
+//! The binary as its users run it: real processes against a real platform over real sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "an unwrap that fails is a test that fails"
+)]
+
+mod bad_input;
+mod connect;
+mod demo;
+mod dev;
+mod docs;
+mod handlers;
+mod messages;
+mod secrets;
+mod settings;
+mod single;
+mod stub;
+mod support;
+mod token;
+mod workspace;
