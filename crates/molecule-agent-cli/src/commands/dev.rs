@@ -227,7 +227,7 @@ impl Session {
             .map_or_else(|| "ID".to_owned(), |id| id.to_string());
         format!(
             "\
-A Molecule AI platform listens at {url}. Ctrl-C stops it.
+A Molecule AI platform listens at {url} (Ctrl-C stops it)
 
 In a second terminal, {create_intro}connect an agent to it:
 

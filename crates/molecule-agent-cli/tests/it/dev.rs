@@ -124,7 +124,7 @@ fn the_walk_through_says_what_to_type() {
     let url = first
         .split_whitespace()
         .find(|word| word.starts_with("http://"));
-    let url = url.unwrap().trim_end_matches('.').to_owned();
+    let url = url.unwrap().to_owned();
     assert!(
         url.starts_with("http://127.0.0.1:") && !url.ends_with(":0"),
         "{first}"
