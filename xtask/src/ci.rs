@@ -95,7 +95,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (step, outcome) in &self.0 {
-            writeln!(f, "{:<12}{outcome}", step.name())?;
+            writeln!(f, "{:<13}{outcome}", step.name())?;
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ mod tests {
         assert!(
             report
                 .to_string()
-                .contains("test        not run (--skip-tests)"),
+                .contains("test         not run (--skip-tests)"),
             "{report}"
         );
     }
