@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use molecule_protocol::endpoints::Delivery;
 use molecule_protocol::{InboundMessage, Role};
 use molecule_transport::within;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::handled::Handled;
 use crate::inbound::{PollDelivery, Since};
 use crate::life::{Life, describe, pause};
-use crate::reply::Replies;
+use crate::reply::{Reply, Verdict};
 use crate::vitals::{Vitals, Work};
 use crate::{AgentError, Handler, HandlerOutcome, HeartbeatLoop, RemoteAgentClient, StopReason};
 
@@ -87,7 +89,8 @@ impl RemoteAgentClient {
     /// run if that is not enough. Troubles that may pass are logged and waited out.
     ///
     /// # Errors
-    /// [`AgentError::PollModeUnsupported`] on a platform without cursors; [`AgentError::State`] when the place in the
+    /// [`AgentError::PollModeUnsupported`] on a platform without cursors; [`AgentError::PushedElsewhere`] for a client with
+    /// a reported url; [`AgentError::State`] when the place in the
     /// log cannot be kept, because going on would answer messages twice.
     pub async fn run_agent_loop(
         &self,
@@ -95,6 +98,9 @@ impl RemoteAgentClient {
         options: AgentLoop,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
+        if matches!(self.settings().delivery, Delivery::Push { .. }) {
+            return Err(AgentError::PushedElsewhere);
+        }
         let vitals = Arc::new(Vitals::default());
         let mut beats = HeartbeatLoop::new();
         beats.max_iterations = options.max_iterations;
@@ -104,7 +110,7 @@ impl RemoteAgentClient {
         let delivery = Deliverer {
             client: self.clone(),
             handler: Arc::new(handler),
-            replies: Replies::new(self.clone()),
+            handled: Handled::default(),
             vitals,
             taking: taking.clone(),
         };
@@ -113,19 +119,17 @@ impl RemoteAgentClient {
         let reason = tokio::select! {
             () = cancel.cancelled() => StopReason::Cancelled,
             reason = life.ended() => reason?,
+            // It ends by itself only when it cannot go on.
             ended = &mut delivering => {
-                ended.map_err(|_| AgentError::TaskFailed("delivery"))??;
-                StopReason::Cancelled
+                return ended.map_err(|_| AgentError::TaskFailed("delivery"))?.map(|()| StopReason::Cancelled);
             }
         };
         taking.cancel();
-        if within(self.clock().as_ref(), drain_timeout, delivering)
-            .await
-            .is_err()
-        {
-            tracing::warn!(
+        match within(self.clock().as_ref(), drain_timeout, delivering).await {
+            Ok(ended) => ended.map_err(|_| AgentError::TaskFailed("delivery"))??,
+            Err(_) => tracing::warn!(
                 "the handler did not finish in time; its message is handled again next time"
-            );
+            ),
         }
         Ok(reason)
     }
@@ -135,7 +139,7 @@ impl RemoteAgentClient {
 struct Deliverer {
     client: RemoteAgentClient,
     handler: Arc<dyn Handler>,
-    replies: Replies,
+    handled: Handled,
     vitals: Arc<Vitals>,
     /// Cancelled when no further message is to be taken.
     taking: CancellationToken,
@@ -158,8 +162,11 @@ impl Deliverer {
     /// Finds the place in the log, however long the platform takes to answer.
     async fn open(&self, options: AgentLoop) -> Result<Option<PollDelivery>, AgentError> {
         let (path, since) = (options.cursor_file, options.since);
-        while !self.taking.is_cancelled() {
-            match PollDelivery::open(self.client.clone(), path.clone(), since).await {
+        while let Some(opened) = self
+            .unless_stopped(PollDelivery::open(self.client.clone(), path.clone(), since))
+            .await
+        {
+            match opened {
                 Err(error) if error.may_pass() => self.failed_poll(&error),
                 opened => return opened.map(Some),
             }
@@ -170,9 +177,10 @@ impl Deliverer {
 
     /// Polls once and handles what came; says whether there is more to fetch at once.
     async fn round(&mut self, inbox: &mut PollDelivery) -> Result<bool, AgentError> {
-        let batch = match inbox.poll().await {
-            Ok(batch) => batch,
-            Err(error) => {
+        let batch = match self.unless_stopped(inbox.poll()).await {
+            None => return Ok(false),
+            Some(Ok(batch)) => batch,
+            Some(Err(error)) => {
                 self.failed_poll(&error);
                 return Ok(false);
             }
@@ -209,17 +217,25 @@ impl Deliverer {
 
     /// Handles a message to its end. What it leaves undone is in the log again after a restart.
     async fn take(&mut self, message: &InboundMessage) {
+        if self.handled.has(message, self.now()) {
+            return tracing::info!(activity = %message.activity_id, "delivered again; it was handled already");
+        }
         let vitals = Arc::clone(&self.vitals);
         let _busy = vitals.busy(format!("message {}", message.activity_id));
         tracing::info!(activity = %message.activity_id, sender = ?message.sender, "message");
         if let Some(text) = self.handle(message).await {
             self.answer(message, &text).await;
         }
+        self.handled.add(message, self.now());
     }
 
     /// Runs the handler on a task of its own, so that its panic is its failure alone.
     async fn handle(&self, message: &InboundMessage) -> Option<String> {
-        let handling = AbortOnDropHandle::new(tokio::spawn(self.handler.handle(message.clone())));
+        let (handler, message_too) = (Arc::clone(&self.handler), message.clone());
+        let handling =
+            AbortOnDropHandle::new(tokio::spawn(
+                async move { handler.handle(message_too).await },
+            ));
         let outcome = handling
             .await
             .unwrap_or_else(|_| HandlerOutcome::Error("the handler panicked".to_owned()));
@@ -240,24 +256,32 @@ impl Deliverer {
         }
     }
 
-    /// Tries until the platform took the answer, or refused it for good.
-    async fn answer(&mut self, message: &InboundMessage, text: &str) {
-        let mut unsure = false;
-        for attempt in 0_u32.. {
-            let Err(error) = self.replies.send(message, text, unsure).await else {
-                return tracing::info!(activity = %message.activity_id, "answered");
-            };
-            let error_text = describe(&error);
-            if !error.may_pass() {
-                tracing::error!(activity = %message.activity_id, error = error_text, "the platform refuses the answer");
-                return self
-                    .vitals
-                    .record(Work::Handling, self.now(), Some(error_text));
+    /// Tries until the platform took the answer, or it turns out that nobody will.
+    async fn answer(&self, message: &InboundMessage, text: &str) {
+        let mut reply = Reply::new(&self.client, message, text);
+        while let Err(error) = reply.attempt().await {
+            let verdict = reply.verdict(&error);
+            if verdict == Verdict::Delivered {
+                break;
             }
-            tracing::warn!(activity = %message.activity_id, error = error_text, "answering failed; trying again");
-            unsure |= !error.surely_not_delivered();
-            let backoff = Duration::from_secs(1 << attempt.min(5)).min(MAX_BACKOFF);
+            let error = describe(&error);
+            self.vitals
+                .record(Work::Handling, self.now(), Some(error.clone()));
+            if verdict == Verdict::GiveUp {
+                return tracing::error!(activity = %message.activity_id, error, "the answer cannot be delivered");
+            }
+            tracing::warn!(activity = %message.activity_id, error, "answering failed; trying again");
+            let backoff = Duration::from_secs(1 << (reply.tries() - 1).min(5)).min(MAX_BACKOFF);
             pause(self.client.clock().as_ref(), backoff).await;
+        }
+        tracing::info!(activity = %message.activity_id, "answered");
+    }
+
+    /// The output of `work`, unless no further message is to be taken.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            () = self.taking.cancelled() => None,
+            output = work => Some(output),
         }
     }
 
@@ -266,10 +290,7 @@ impl Deliverer {
     }
 
     async fn wait(&self, interval: Duration) {
-        let clock = Arc::clone(self.client.clock());
-        tokio::select! {
-            () = self.taking.cancelled() => {}
-            () = pause(clock.as_ref(), interval) => {}
-        }
+        self.unless_stopped(pause(self.client.clock().as_ref(), interval))
+            .await;
     }
 }

@@ -1,7 +1,7 @@
 //! How a client is put together.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -9,7 +9,7 @@ use molecule_protocol::endpoints::Delivery;
 use molecule_protocol::{AgentCard, PlatformUrl, WorkspaceId};
 use molecule_token_store::Token;
 use molecule_transport::{
-    Clock, Origin, ReqwestTransport, StackOptions, SystemClock, Transport, stack,
+    Clock, Origin, ReqwestTransport, StackOptions, SystemClock, Timeouts, Transport, stack,
 };
 
 use crate::caller::Caller;
@@ -35,6 +35,7 @@ pub struct ClientBuilder {
     state_dir: Option<PathBuf>,
     given: Option<Given>,
     intervals: (Duration, Duration, Duration),
+    a2a_timeout: Duration,
     connection: Connection,
 }
 
@@ -73,6 +74,7 @@ impl ClientBuilder {
                 DEFAULT_STATE_POLL_INTERVAL,
                 DEFAULT_POLL_INTERVAL,
             ),
+            a2a_timeout: Timeouts::A2A.idle_read,
             connection: Connection::default(),
         }
     }
@@ -126,6 +128,12 @@ impl ClientBuilder {
         self
     }
 
+    /// How long to wait for another agent to take a message. Default: 30 s.
+    pub const fn a2a_timeout(mut self, timeout: Duration) -> Self {
+        self.a2a_timeout = timeout;
+        self
+    }
+
     /// The organisation whose tenant the platform is, sent as `X-Molecule-Org-Id`.
     pub fn org_id(mut self, org_id: impl Into<String>) -> Self {
         self.connection.org_id = Some(org_id.into());
@@ -173,6 +181,9 @@ impl ClientBuilder {
     /// # Errors
     /// When there is no directory for the agent's files, or an option cannot be used.
     pub fn build(self) -> Result<RemoteAgentClient, AgentError> {
+        check_interval("the heartbeat interval", self.intervals.0)?;
+        check_interval("the state poll interval", self.intervals.1)?;
+        check_interval("the poll interval", self.intervals.2)?;
         let state_dir = self
             .state_dir
             .map_or_else(|| default_state_dir(&self.workspace_id), Ok)?;
@@ -183,10 +194,12 @@ impl ClientBuilder {
             clock.clone(),
         )?;
         let (heartbeat_interval, state_poll_interval, poll_interval) = self.intervals;
+        let agent_card = self
+            .agent_card
+            .unwrap_or_else(|| AgentCard::default_for(&self.workspace_id));
         Ok(RemoteAgentClient::new(Settings {
-            agent_card: self
-                .agent_card
-                .unwrap_or_else(|| AgentCard::default_for(&self.workspace_id)),
+            agent_card: Mutex::new(agent_card),
+            a2a_timeout: self.a2a_timeout,
             workspace_id: self.workspace_id,
             delivery: self.delivery,
             state_dir,
@@ -261,6 +274,19 @@ fn origin(platform: &PlatformUrl) -> Origin {
         .parse()
         .expect("a checked URL is a URI");
     Origin::of(&uri).expect("a platform URL is absolute and http or https")
+}
+
+/// None at all would be a flood, and a year is as good as never.
+fn check_interval(option: &'static str, interval: Duration) -> Result<(), AgentError> {
+    if (Duration::from_millis(1)..=Duration::from_secs(366 * 24 * 3600)).contains(&interval) {
+        return Ok(());
+    }
+    let reason = "it has to be between a millisecond and a year";
+    Err(AgentError::Option {
+        option,
+        value: format!("{interval:?}"),
+        reason,
+    })
 }
 
 fn header_value(option: &'static str, value: &str) -> Result<HeaderValue, AgentError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use molecule_protocol::{Answer, ApiError, Auth, Endpoint, PlatformUrl};
-use molecule_transport::{CallOptions, Timeouts, Transport};
+use molecule_transport::{CallOptions, Transport};
 
 use crate::AgentError;
 use crate::tokens::Tokens;
@@ -54,21 +54,25 @@ impl Caller {
         &self,
         endpoint: &E,
     ) -> Result<E::Output, AgentError> {
-        self.call_within(endpoint, Timeouts::DEFAULT).await
+        self.call_with(endpoint, &CallOptions::new()).await
     }
 
-    /// Makes the call. A token that turns out to be out of date is read again, and the call made once more.
-    pub(crate) async fn call_within<E: Endpoint + Sync>(
+    /// Makes the call with these timeouts and limits. A token that turns out to be out of date is read again, and the
+    /// call made once more.
+    pub(crate) async fn call_with<E: Endpoint + Sync>(
         &self,
         endpoint: &E,
-        timeouts: Timeouts,
+        options: &CallOptions,
     ) -> Result<E::Output, AgentError> {
+        if endpoint.call().auth == Auth::Open {
+            return self.call_once(endpoint, options).await;
+        }
         let known = self.tokens.generation().await?;
-        match self.call_once(endpoint, timeouts).await {
+        match self.call_once(endpoint, options).await {
             Err(AgentError::Api(ApiError::Unauthorized(_)))
                 if self.tokens.generation().await? != known =>
             {
-                self.call_once(endpoint, timeouts).await
+                self.call_once(endpoint, options).await
             }
             result => result,
         }
@@ -77,13 +81,13 @@ impl Caller {
     async fn call_once<E: Endpoint + Sync>(
         &self,
         endpoint: &E,
-        timeouts: Timeouts,
+        options: &CallOptions,
     ) -> Result<E::Output, AgentError> {
         let call = endpoint.call();
-        let mut options = CallOptions::new()
+        let mut options = options
+            .clone()
             .with_repeatable(call.repeatable)
-            .with_authorize(call.auth != Auth::Open)
-            .with_timeouts(timeouts);
+            .with_authorize(call.auth != Auth::Open);
         options.deadline = self.deadline;
         let request = options.attach(call.to_request(&self.platform).map(Bytes::from));
         let (head, body) = self.transport.send(request).await?.into_parts();

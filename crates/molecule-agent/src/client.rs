@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use molecule_protocol::endpoints::{
@@ -11,7 +11,7 @@ use molecule_protocol::endpoints::{
 };
 use molecule_protocol::{AgentCard, ApiError, Endpoint, Message, PlatformUrl, Secret, WorkspaceId};
 use molecule_token_store::Token;
-use molecule_transport::{Clock, Timeouts};
+use molecule_transport::{CallOptions, Clock, Timeouts};
 
 use crate::caller::Caller;
 use crate::{AgentError, ClientBuilder};
@@ -26,7 +26,8 @@ pub struct RemoteAgentClient {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) workspace_id: WorkspaceId,
-    pub(crate) agent_card: AgentCard,
+    pub(crate) agent_card: Mutex<AgentCard>,
+    pub(crate) a2a_timeout: Duration,
     pub(crate) delivery: Delivery,
     pub(crate) state_dir: PathBuf,
     pub(crate) heartbeat_interval: Duration,
@@ -94,7 +95,7 @@ impl RemoteAgentClient {
         Ok(self.settings.caller.tokens().current().await?)
     }
 
-    /// Keeps a token in the agent's directory.
+    /// Keeps a token in the agent's directory. This client uses it from now on, also if it was given another.
     ///
     /// # Errors
     /// When the token file cannot be written.
@@ -110,13 +111,29 @@ impl RemoteAgentClient {
         self.call(&GetWorkspace::new(self.workspace_id())).await
     }
 
-    /// Replaces what the platform knows about the agent.
+    /// Replaces what the platform knows about the agent, now and when the agent registers again.
     ///
     /// # Errors
     /// When the platform refuses, or gives no usable answer.
     pub async fn update_card(&self, card: AgentCard) -> Result<(), AgentError> {
-        self.authorized(&UpdateCard::new(self.workspace_id(), card))
-            .await
+        self.authorized(&UpdateCard::new(self.workspace_id(), card.clone()))
+            .await?;
+        *self
+            .settings
+            .agent_card
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = card;
+        Ok(())
+    }
+
+    /// What the agent says about itself when it registers.
+    #[must_use]
+    pub fn agent_card(&self) -> AgentCard {
+        self.settings
+            .agent_card
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The secrets that the platform's user entrusts to this agent.
@@ -188,7 +205,9 @@ impl RemoteAgentClient {
         message: Message,
     ) -> Result<A2aOutcome, AgentError> {
         let send = SendMessage::from_workspace(self.workspace_id(), target, message);
-        let result = self.settings.caller.call_within(&send, Timeouts::A2A).await;
+        let timeouts = Timeouts::both(self.settings.a2a_timeout);
+        let options = CallOptions::new().with_timeouts(timeouts);
+        let result = self.settings.caller.call_with(&send, &options).await;
         self.explained(result).await
     }
 
@@ -205,6 +224,16 @@ impl RemoteAgentClient {
         endpoint: &E,
     ) -> Result<E::Output, AgentError> {
         let result = self.call(endpoint).await;
+        self.explained(result).await
+    }
+
+    /// [`authorized`](Self::authorized) with timeouts and limits.
+    pub(crate) async fn authorized_with<E: Endpoint + Sync>(
+        &self,
+        endpoint: &E,
+        options: &CallOptions,
+    ) -> Result<E::Output, AgentError> {
+        let result = self.settings.caller.call_with(endpoint, options).await;
         self.explained(result).await
     }
 

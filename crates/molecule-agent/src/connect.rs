@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use molecule_protocol::WorkspaceStatus;
-use molecule_protocol::endpoints::Lookup;
+use molecule_protocol::endpoints::{Delivery, Lookup};
 use tokio_util::sync::CancellationToken;
 
 use crate::life::{describe, pause};
@@ -87,12 +87,20 @@ impl RemoteAgentClient {
         options: Connect,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
+        if matches!(self.settings().delivery, Delivery::Push { .. }) {
+            return Err(AgentError::PushedElsewhere);
+        }
         let handler: Arc<dyn Handler> = Arc::new(handler);
-        let mut register = options.register;
+        let (mut register, mut has_run) = (options.register, false);
         loop {
-            let registered = tokio::select! {
+            // Only the look may be cut short: a registration may bring a token, which is shown once.
+            let registrable = tokio::select! {
                 () = cancel.cancelled() => return Ok(StopReason::Cancelled),
-                registered = self.register_with(register) => registered,
+                registrable = self.check_registrable(register) => registrable,
+            };
+            let registered = match registrable {
+                Ok(()) => self.register_now().await,
+                Err(error) => Err(error),
             };
             let reason = match registered {
                 Ok(registration) => {
@@ -104,8 +112,16 @@ impl RemoteAgentClient {
                         .await?
                 }
                 Err(AgentError::Paused(_)) => StopReason::Paused,
+                Err(error) if has_run && error.may_pass() => {
+                    tracing::warn!(error = describe(&error), "coming back failed; trying again");
+                    tokio::select! {
+                        () = cancel.cancelled() => return Ok(StopReason::Cancelled),
+                        () = pause(self.clock().as_ref(), self.settings().state_poll_interval) => continue,
+                    }
+                }
                 Err(error) => return Err(error),
             };
+            has_run = true;
             // Once it runs, nothing but its user may resume it.
             register = RegisterOptions::new();
             if reason != StopReason::Paused || !options.stay {

@@ -58,7 +58,17 @@ pub enum AgentError {
         "this platform cannot be polled for messages (it is of the generation before poll mode); \
          give the agent an address that the platform can reach (--reported-url), or use a newer platform"
     )]
-    PollModeUnsupported,
+    PollModeUnsupported {
+        /// What the platform said, where it said it to a registration.
+        #[source]
+        source: Option<ApiError>,
+    },
+    /// Messages are pushed elsewhere, so that there is nothing to poll for.
+    #[error(
+        "messages to this agent are pushed to the address it reports, so that polling would find none; \
+         leave out the reported url, or run the heartbeat loop alone"
+    )]
+    PushedElsewhere,
     /// The platform does not accept the agent's address.
     #[error(
         "the platform refused the address {url:?}: it takes http(s) addresses that resolve from the platform \
@@ -75,7 +85,7 @@ pub enum AgentError {
     #[error("cannot answer {0:?}: it is neither the canvas user nor a workspace")]
     UnknownSender(String),
     /// A file of the agent's own directory cannot be read or written.
-    #[error("cannot {action} {}; is the disk full, or the directory another user's?", path.display())]
+    #[error("cannot {action} {}; check the disk, the directory's owner and the file, which may be removed", path.display())]
     State {
         /// What was tried.
         action: &'static str,
@@ -132,16 +142,17 @@ impl AgentError {
         match self {
             Self::Api(error) => api_kind(error),
             Self::Transport(error) => transport_kind(error),
+            Self::TokenStore(TokenStoreError::Contended { .. }) => ErrorKind::Temporary,
             Self::TokenStore(_) | Self::NoToken(_) | Self::TokenRejected { .. } => {
                 ErrorKind::Authentication
             }
             Self::UnknownWorkspace(_) | Self::UrlRefused { .. } | Self::UnknownSender(_) => {
                 ErrorKind::Usage
             }
-            Self::NoHome | Self::Option { .. } => ErrorKind::Usage,
+            Self::NoHome | Self::Option { .. } | Self::PushedElsewhere => ErrorKind::Usage,
             Self::Deleted(_) => ErrorKind::Deleted,
             Self::Paused(_) => ErrorKind::Paused,
-            Self::PollModeUnsupported => ErrorKind::Unsupported,
+            Self::PollModeUnsupported { .. } => ErrorKind::Unsupported,
             Self::State { .. } | Self::InvalidToken(_) | Self::TaskFailed(_) => {
                 ErrorKind::Unexpected
             }
@@ -157,9 +168,9 @@ impl AgentError {
         )
     }
 
-    /// Whether the request certainly never reached the platform.
+    /// Whether the request surely had no effect: it never arrived, or the platform refused it.
     #[must_use]
-    pub fn surely_not_delivered(&self) -> bool {
+    pub fn surely_without_effect(&self) -> bool {
         match self {
             Self::Transport(error) => error.surely_not_delivered(),
             Self::Api(error) => error.status().is_client_error(),
@@ -182,6 +193,9 @@ fn api_kind(error: &ApiError) -> ErrorKind {
 
 fn transport_kind(error: &TransportError) -> ErrorKind {
     use molecule_transport::ErrorKind as Kind;
+    if matches!(error, TransportError::Token { .. }) {
+        return ErrorKind::Authentication;
+    }
     match error.kind() {
         Kind::Throttled => ErrorKind::Temporary,
         Kind::Credentials | Kind::Configuration => ErrorKind::Usage,

@@ -7,6 +7,7 @@ mod caller;
 mod client;
 mod connect;
 mod error;
+mod handled;
 mod handler;
 mod inbound;
 mod life;

@@ -138,7 +138,7 @@ impl RemoteAgentClient {
 /// The two tasks. Dropping it ends them.
 #[derive(Debug)]
 pub(crate) struct Life {
-    tasks: JoinSet<Option<StopReason>>,
+    tasks: JoinSet<StopReason>,
 }
 
 impl Life {
@@ -148,22 +148,17 @@ impl Life {
         vitals: Arc<Vitals>,
     ) -> Self {
         let mut tasks = JoinSet::new();
-        let max = options.max_iterations.unwrap_or(u64::MAX);
         tasks.spawn(beat(client.clone(), options, vitals));
-        tasks.spawn(watch(client.clone(), max));
+        tasks.spawn(watch(client.clone()));
         Self { tasks }
     }
 
     /// Why the agent should stop.
     pub(crate) async fn ended(&mut self) -> Result<StopReason, AgentError> {
-        while let Some(ended) = self.tasks.join_next().await {
-            match ended {
-                Ok(Some(reason)) => return Ok(reason),
-                Ok(None) => {}
-                Err(_) => return Err(AgentError::TaskFailed("heartbeat")),
-            }
+        match self.tasks.join_next().await {
+            Some(Ok(reason)) => Ok(reason),
+            _ => Err(AgentError::TaskFailed("heartbeat")),
         }
-        Ok(StopReason::MaxIterations)
     }
 }
 
@@ -172,7 +167,7 @@ async fn beat(
     client: RemoteAgentClient,
     options: HeartbeatLoop,
     vitals: Arc<Vitals>,
-) -> Option<StopReason> {
+) -> StopReason {
     for number in 0..options.max_iterations.unwrap_or(u64::MAX) {
         if number > 0 {
             pause(
@@ -194,27 +189,28 @@ async fn beat(
             ),
         }
     }
-    None
+    // A pause that came with the last beat is the better reason.
+    let state = client.poll_state().await.ok();
+    state
+        .and_then(|state| StopReason::of(&state))
+        .unwrap_or(StopReason::MaxIterations)
 }
 
-async fn watch(client: RemoteAgentClient, max: u64) -> Option<StopReason> {
-    for number in 0..max {
-        if number > 0 {
-            pause(
-                client.clock().as_ref(),
-                client.settings().state_poll_interval,
-            )
-            .await;
-        }
+async fn watch(client: RemoteAgentClient) -> StopReason {
+    loop {
         match client.poll_state().await {
             Ok(state) => match StopReason::of(&state) {
-                Some(reason) => return Some(reason),
+                Some(reason) => return reason,
                 None => come_back(&client, &state).await,
             },
             Err(error) => tracing::warn!(error = describe(&error), "asking for the state failed"),
         }
+        pause(
+            client.clock().as_ref(),
+            client.settings().state_poll_interval,
+        )
+        .await;
     }
-    None
 }
 
 /// Some states are left by registering alone, not by beating.

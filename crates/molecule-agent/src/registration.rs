@@ -1,5 +1,6 @@
 //! Joining the platform without doing harm: look first, then register.
 
+use http::StatusCode;
 use molecule_protocol::endpoints::{Delivery, DeliveryMode, Lookup, Register, Registered};
 use molecule_protocol::{ApiError, WorkspaceStatus};
 use molecule_token_store::Token;
@@ -71,22 +72,32 @@ impl RemoteAgentClient {
         options: RegisterOptions,
     ) -> Result<Registration, AgentError> {
         self.check_registrable(options).await?;
+        self.register_now().await
+    }
+
+    /// Registers without a look. Not to be dropped before its end: the platform shows a new token only once.
+    pub(crate) async fn register_now(&self) -> Result<Registration, AgentError> {
         let settings = self.settings();
         let register = Register::new(
             settings.workspace_id,
             settings.delivery.clone(),
-            settings.agent_card.clone(),
+            self.agent_card(),
         );
         match self.authorized(&register).await {
             Ok(registered) => self.registered(registered).await,
-            Err(AgentError::Api(source @ ApiError::Rejected(_))) => {
+            Err(AgentError::Api(source @ ApiError::Rejected(_)))
+                if source.status() == StatusCode::BAD_REQUEST =>
+            {
                 Err(self.refused_delivery(source))
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn check_registrable(&self, options: RegisterOptions) -> Result<(), AgentError> {
+    pub(crate) async fn check_registrable(
+        &self,
+        options: RegisterOptions,
+    ) -> Result<(), AgentError> {
         let id = self.workspace_id();
         match self.look().await? {
             Lookup::Removed => Err(AgentError::Deleted(id)),
@@ -114,7 +125,9 @@ impl RemoteAgentClient {
     /// The platform refuses a url, and the lack of one, in the same words.
     fn refused_delivery(&self, source: ApiError) -> AgentError {
         match &self.settings().delivery {
-            Delivery::Poll => AgentError::PollModeUnsupported,
+            Delivery::Poll => AgentError::PollModeUnsupported {
+                source: Some(source),
+            },
             Delivery::Push { url } => AgentError::UrlRefused {
                 url: url.clone(),
                 source,

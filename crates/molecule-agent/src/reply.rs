@@ -1,15 +1,13 @@
 //! Answers: once each, to whoever asked.
 
-use std::collections::VecDeque;
-
-use molecule_protocol::endpoints::{ActivitySource, ListActivity};
-use molecule_protocol::{ActivityRow, InboundMessage, Message, Sender, Timestamp};
+use molecule_protocol::{ActivityId, ActivityRow, ApiError, InboundMessage, Message, Sender};
+use molecule_transport::{Phase, TransportError};
 use uuid::Uuid;
 
-use crate::{AgentError, RemoteAgentClient};
+use crate::{AgentError, FetchInbound, RemoteAgentClient};
 
-/// How many own notifications are remembered, to tell a lost answer from a lost acknowledgement.
-const REMEMBERED: usize = 200;
+/// How often a server that fails is asked, where it fails for this answer alone: a peer's, or the platform with a 500.
+const MAX_TRIES: u32 = 10;
 /// The most rows that the platform gives at once.
 const WINDOW: u32 = 500;
 
@@ -31,6 +29,7 @@ impl RemoteAgentClient {
                 let reply = Message::reply(reply_id(message), text, &asked);
                 self.send_message(*peer, reply).await.map(|_| ())
             }
+            Sender::Unknown(sender) => Err(AgentError::UnknownSender(sender.clone())),
             other => Err(AgentError::UnknownSender(format!("{other:?}"))),
         }
     }
@@ -40,83 +39,116 @@ fn reply_id(message: &InboundMessage) -> String {
     Uuid::new_v5(message.activity_id.as_uuid(), b"reply").to_string()
 }
 
-/// Sends answers and remembers them, because a notification has no id by which the platform could recognise it.
-#[derive(Debug)]
-pub(crate) struct Replies {
-    client: RemoteAgentClient,
-    notified: VecDeque<Notified>,
+/// One answer on its way.
+pub(crate) struct Reply<'a> {
+    client: &'a RemoteAgentClient,
+    message: &'a InboundMessage,
+    text: &'a str,
+    tries: u32,
+    /// An earlier try may have arrived.
+    unsure: bool,
+    /// The newest row of the log before the first try: a notification has no id by which to find it later.
+    mark: Option<ActivityId>,
 }
 
-/// A notification that the platform took.
-#[derive(Debug)]
-struct Notified {
-    text: String,
-    /// When the message that it answers was written; the notification is younger.
-    after: Timestamp,
+/// What a failed try means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It arrived all the same.
+    Delivered,
+    /// It may yet arrive.
+    Retry,
+    /// It never will.
+    GiveUp,
 }
 
-impl Replies {
-    pub(crate) const fn new(client: RemoteAgentClient) -> Self {
+impl<'a> Reply<'a> {
+    pub(crate) const fn new(
+        client: &'a RemoteAgentClient,
+        message: &'a InboundMessage,
+        text: &'a str,
+    ) -> Self {
         Self {
             client,
-            notified: VecDeque::new(),
+            message,
+            text,
+            tries: 0,
+            unsure: false,
+            mark: None,
         }
     }
 
-    /// One try. `unsure` says that an earlier one may have arrived.
-    pub(crate) async fn send(
-        &mut self,
-        message: &InboundMessage,
-        text: &str,
-        unsure: bool,
-    ) -> Result<(), AgentError> {
-        let to_canvas = message.sender == Sender::CanvasUser;
-        if !(to_canvas && unsure && self.is_in_the_log(message, text).await?) {
-            self.client.reply(message, text).await?;
+    pub(crate) async fn attempt(&mut self) -> Result<(), AgentError> {
+        self.tries += 1;
+        if self.message.sender == Sender::CanvasUser && self.is_in_the_log().await? {
+            return Ok(());
         }
-        if to_canvas {
-            self.remember(message, text);
-        }
-        Ok(())
+        let sent = self.client.reply(self.message, self.text).await;
+        self.unsure |= sent
+            .as_ref()
+            .is_err_and(|error| !error.surely_without_effect());
+        sent
     }
 
-    fn remember(&mut self, message: &InboundMessage, text: &str) {
-        if self.notified.len() == REMEMBERED {
-            self.notified.pop_front();
+    /// Whether an earlier try arrived. Before the first one it only takes note of where the log ends.
+    async fn is_in_the_log(&mut self) -> Result<bool, AgentError> {
+        let Some(mark) = self.mark else {
+            self.mark = Some(self.newest_row().await?);
+            return Ok(false);
+        };
+        if !self.unsure {
+            return Ok(false);
         }
-        self.notified.push_back(Notified {
-            text: text.to_owned(),
-            after: message.created_at,
-        });
+        let rows = self.rows_after(mark).await?;
+        Ok(rows.iter().any(|row| notified_text(row) == Some(self.text)))
     }
 
-    /// Whether the log has one more notification of this text than the earlier ones account for.
-    async fn is_in_the_log(
-        &self,
-        message: &InboundMessage,
-        text: &str,
-    ) -> Result<bool, AgentError> {
-        let earlier: Vec<_> = self
-            .notified
-            .iter()
-            .filter(|notified| notified.text == text)
-            .collect();
-        let since = earlier
-            .iter()
-            .map(|n| n.after)
-            .chain([message.created_at])
-            .min()
-            .unwrap_or(message.created_at);
-        let list = ListActivity::inbound(self.client.workspace_id())
-            .with_source(ActivitySource::Canvas)
-            .with_limit(WINDOW);
-        let page = self.client.fetch_rows(&list).await?;
-        let logged = page
-            .rows
-            .iter()
-            .filter(|row| row.created_at > since && notified_text(row) == Some(text))
-            .count();
-        Ok(logged > earlier.len())
+    async fn newest_row(&self) -> Result<ActivityId, AgentError> {
+        let query = FetchInbound::new().with_limit(1);
+        let page = self.client.fetch_rows(&query).await?;
+        Ok(page.rows.last().map_or(ActivityId::NIL, |row| row.id))
+    }
+
+    /// An empty log had no row to start from, and one that was pruned since is as good as empty.
+    async fn rows_after(&self, mark: ActivityId) -> Result<Vec<ActivityRow>, AgentError> {
+        let after = FetchInbound::new().with_since_id(mark).with_limit(WINDOW);
+        match self.client.fetch_rows(&after).await {
+            Err(AgentError::Api(ApiError::Gone(_))) => Ok(self
+                .client
+                .fetch_rows(&FetchInbound::new().with_limit(WINDOW))
+                .await?
+                .rows),
+            page => Ok(page?.rows),
+        }
+    }
+
+    pub(crate) fn verdict(&self, error: &AgentError) -> Verdict {
+        let to_peer = matches!(self.message.sender, Sender::Peer(_));
+        match error {
+            // The peer has it; what it said to it does not matter.
+            AgentError::Api(ApiError::Malformed { status, .. })
+                if to_peer && status.is_success() =>
+            {
+                Verdict::Delivered
+            }
+            // The platform goes on delivering after its caller has left.
+            AgentError::Transport(TransportError::Timeout {
+                phase: Phase::Head | Phase::Body,
+                ..
+            }) if to_peer => Verdict::Delivered,
+            AgentError::Api(ApiError::Unavailable(refusal))
+                if self.tries >= MAX_TRIES
+                    && (to_peer || refusal.status == http::StatusCode::INTERNAL_SERVER_ERROR) =>
+            {
+                Verdict::GiveUp
+            }
+            error if error.may_pass() => Verdict::Retry,
+            _ => Verdict::GiveUp,
+        }
+    }
+
+    pub(crate) const fn tries(&self) -> u32 {
+        self.tries
     }
 }
 

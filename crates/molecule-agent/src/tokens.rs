@@ -8,7 +8,7 @@ use molecule_token_store::{
     MountedToken, Revision, Token, TokenStore, TokenStoreError, Wait, read_mounted,
 };
 use molecule_transport::{Bearer, BoxError, BoxFuture, TokenSource};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
 /// How long another process may hold the token file before that is an error.
 const LOCK_WAIT: Wait = Wait::For(Duration::from_secs(5));
@@ -145,10 +145,15 @@ fn same(one: Option<&Token>, other: Option<&Token>) -> bool {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, TokenStoreError> + Send + 'static,
 ) -> Result<T, TokenStoreError> {
-    match spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
+    finished(spawn_blocking(work).await)
+}
+
+/// The output of a blocking task. It is never cancelled, and its panic goes on here.
+pub(crate) fn finished<T>(joined: Result<T, JoinError>) -> T {
+    joined.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => panic!("{error}: the runtime is shutting down"),
+    })
 }
 
 impl TokenSource for Tokens {

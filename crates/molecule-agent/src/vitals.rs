@@ -9,6 +9,9 @@ use molecule_protocol::endpoints::Heartbeat;
 /// What lies further back does not count.
 const WINDOW: Duration = Duration::from_secs(60);
 
+/// How much of an error a heartbeat carries, in characters.
+const LONGEST_SAMPLE: usize = 200;
+
 /// Shared by everything that works and the task that reports it.
 #[derive(Debug, Default)]
 pub(crate) struct Vitals {
@@ -33,6 +36,7 @@ pub(crate) enum Work {
 impl Vitals {
     /// Records how a piece of work ended.
     pub(crate) fn record(&self, work: Work, now: Duration, error: Option<String>) {
+        let error = error.map(|error| error.chars().take(LONGEST_SAMPLE).collect());
         let mut inner = self.inner();
         match work {
             Work::Handling => inner.handling.record(now, error),

@@ -1,8 +1,10 @@
 //! Rows of the activity log, and which of them are messages to this agent.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::lenient::lenient;
 use crate::message::{Part, Role, joined_text};
 use crate::{ActivityId, Timestamp, WorkspaceId};
 
@@ -15,19 +17,19 @@ pub struct ActivityRow {
     /// When it was written.
     pub created_at: Timestamp,
     /// What it records, such as `a2a_receive`.
-    #[serde(default, deserialize_with = "text_or_empty")]
+    #[serde(default, deserialize_with = "lenient")]
     pub activity_type: String,
     /// The JSON-RPC method, or `notify`.
-    #[serde(default, deserialize_with = "text_or_empty")]
+    #[serde(default, deserialize_with = "lenient")]
     pub method: String,
     /// Who caused it: a workspace's id, or nothing for the canvas user and for own notifications.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "source")]
     pub source_id: Option<String>,
     /// `ok`, or `error` for a delivery that failed.
-    #[serde(default, deserialize_with = "text_or_empty")]
+    #[serde(default, deserialize_with = "lenient")]
     pub status: String,
     /// One line for people.
-    #[serde(default, deserialize_with = "text_or_empty")]
+    #[serde(default, deserialize_with = "lenient")]
     pub summary: String,
     /// The JSON-RPC request.
     #[serde(default)]
@@ -36,8 +38,15 @@ pub struct ActivityRow {
     #[serde(default)]
     pub response_body: Option<Value>,
     /// What some later platforms add for polling agents.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub data: Option<Map<String, Value>>,
+}
+
+/// What has to be known of a row to get past it.
+#[derive(Deserialize)]
+struct RowHead {
+    id: ActivityId,
+    created_at: Timestamp,
 }
 
 /// Who sent a message.
@@ -111,6 +120,30 @@ pub enum SkipReason {
 }
 
 impl ActivityRow {
+    /// Reads a row. One that is too deep or too odd to be read still gives its place in the log, so that an agent gets
+    /// past it; it is no message then.
+    pub(crate) fn read(row: &RawValue) -> Option<Self> {
+        let whole = serde_json::from_str(row.get());
+        whole
+            .or_else(|_| serde_json::from_str(row.get()).map(Self::without_content))
+            .ok()
+    }
+
+    fn without_content(head: RowHead) -> Self {
+        Self {
+            id: head.id,
+            created_at: head.created_at,
+            activity_type: String::new(),
+            method: String::new(),
+            source_id: None,
+            status: String::new(),
+            summary: String::new(),
+            request_body: None,
+            response_body: None,
+            data: None,
+        }
+    }
+
     /// What this row means to the agent of workspace `me`.
     #[must_use]
     pub fn inbound(&self, me: &WorkspaceId) -> Inbound {
@@ -183,7 +216,7 @@ impl ActivityRow {
     /// The request first, then what a later platform adds, then the line for people.
     fn text(&self, parts: &[Part]) -> String {
         let text = joined_text(parts);
-        if !text.is_empty() || !parts.is_empty() {
+        if !text.is_empty() {
             return text;
         }
         let fallback = self
@@ -243,8 +276,13 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn text_or_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+/// A source that is no text is kept as something that cannot be answered, rather than taken for the canvas user.
+fn source<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    })
 }
 
 #[cfg(test)]
@@ -283,6 +321,31 @@ mod tests {
     fn send(parts: Value) -> Value {
         json!({"request_body": {"jsonrpc": "2.0", "method": "message/send",
             "params": {"message": {"messageId": "mm-2", "parts": parts, "role": "user"}}}})
+    }
+
+    #[test]
+    fn a_row_that_is_too_deep_to_read_still_has_its_place() {
+        let deep = "[".repeat(200) + &"]".repeat(200);
+        let text = format!(
+            r#"{{"request_body":{deep},"id":"28aa9223-a2e1-4348-ac8d-55c47e1b030e","created_at":"2026-11-22T04:01:56Z"}}"#
+        );
+        let row = ActivityRow::read(&RawValue::from_string(text).unwrap()).unwrap();
+        assert!(matches!(
+            row.inbound(&ME.parse().unwrap()),
+            Inbound::Skip(SkipReason::NotAMessage)
+        ));
+    }
+
+    #[test]
+    fn odd_fields_do_not_cost_the_message() {
+        let mut fields = send(json!([{"kind": "text", "text": "hi"}]));
+        fields["data"] = json!("no object");
+        fields["summary"] = json!(7);
+        assert_eq!(message(fields).text, "hi");
+        assert_eq!(
+            message(json!({"source_id": 7})).sender,
+            Sender::Unknown("7".to_owned())
+        );
     }
 
     #[test]

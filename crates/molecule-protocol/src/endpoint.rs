@@ -2,8 +2,8 @@
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{ApiError, Refusal};
@@ -142,6 +142,13 @@ impl Call {
     }
 }
 
+/// How the platform says that it did something: `{"status": "ok"}` and the like.
+#[derive(Deserialize)]
+struct Done {
+    #[expect(dead_code, reason = "that it is there is what counts")]
+    status: String,
+}
+
 /// What came back: status, headers and the whole body.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
@@ -182,19 +189,27 @@ impl<'a> Answer<'a> {
     /// The body as JSON of a 2xx answer.
     pub(crate) fn json<T: DeserializeOwned>(&self, endpoint: &'static str) -> Result<T, ApiError> {
         self.success(endpoint)?;
-        serde_json::from_slice(self.body).map_err(|source| ApiError::Malformed {
-            endpoint,
-            status: self.status,
-            source,
-        })
+        serde_json::from_slice(self.body).map_err(|error| self.malformed(endpoint, &error))
     }
 
-    /// Nothing but that it is a 2xx answer.
+    /// The platform says that it did what was asked. A 2xx alone could be anybody's, such as a proxy's.
+    pub(crate) fn done(&self, endpoint: &'static str) -> Result<(), ApiError> {
+        self.json::<Done>(endpoint).map(|Done { .. }| ())
+    }
+
     pub(crate) fn success(&self, endpoint: &'static str) -> Result<(), ApiError> {
         if self.status.is_success() {
             Ok(())
         } else {
             Err(self.refusal(endpoint))
+        }
+    }
+
+    pub(crate) fn malformed(&self, endpoint: &'static str, error: &serde_json::Error) -> ApiError {
+        ApiError::Malformed {
+            endpoint,
+            status: self.status,
+            source: error.into(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::StatusCode;
+use serde_json::error::Category;
 
 use crate::Answer;
 
@@ -23,6 +24,30 @@ impl fmt::Display for Refusal {
         self.message
             .as_ref()
             .map_or(Ok(()), |message| write!(f, " ({message})"))
+    }
+}
+
+/// Where a body is not what it should be. It repeats nothing of the body, which may hold a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line}, column {column}")]
+pub struct BodyError {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl From<&serde_json::Error> for BodyError {
+    fn from(error: &serde_json::Error) -> Self {
+        let what = match error.classify() {
+            Category::Data => "a value of another kind than expected",
+            Category::Eof => "the JSON ends too early",
+            Category::Io | Category::Syntax => "no JSON",
+        };
+        Self {
+            what,
+            line: error.line(),
+            column: error.column(),
+        }
     }
 }
 
@@ -74,9 +99,9 @@ pub enum ApiError {
         endpoint: &'static str,
         /// The status of the answer.
         status: StatusCode,
-        /// What the JSON reader said.
+        /// Where it stops being that.
         #[source]
-        source: serde_json::Error,
+        source: BodyError,
     },
 }
 
@@ -155,6 +180,19 @@ mod tests {
         check(429, "{}", "RateLimited");
         check(502, "<html>", "Unavailable");
         check(307, "", "Unexpected");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_body_does_not_repeat_it() {
+        for body in [r#"{"a":"424242"}"#, r#""hunter2""#, "hunter2", "[1"] {
+            let error =
+                serde_json::from_str::<std::collections::BTreeMap<String, u8>>(body).unwrap_err();
+            let text = BodyError::from(&error).to_string();
+            assert!(
+                !text.contains("424242") && !text.contains("hunter2"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use url::Url;
 
+/// Longer than any real address, and far from what a URI with a path may measure.
+const MAX_LEN: usize = 2048;
+
 /// The base URL of a platform: `http` or `https`, a host, an optional path, nothing else.
 ///
 /// ```
@@ -46,6 +49,9 @@ pub enum InvalidPlatformUrl {
         "the platform URL contains a user name or password; remove it and pass the token with --token-file"
     )]
     Credentials,
+    /// The URL has characters, or a length, that HTTP does not take.
+    #[error("the platform URL cannot be used in HTTP; check it for quotes, braces and its length")]
+    NotHttp,
     /// The URL has a query or a fragment, which no base address can have.
     #[error("the platform URL has a query or fragment; give only the base address")]
     Decorated,
@@ -102,6 +108,9 @@ impl FromStr for PlatformUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidPlatformUrl::Decorated);
         }
+        if url.as_str().len() > MAX_LEN || url.as_str().parse::<http::Uri>().is_err() {
+            return Err(InvalidPlatformUrl::NotHttp);
+        }
         Ok(Self { url })
     }
 }
@@ -109,7 +118,10 @@ impl FromStr for PlatformUrl {
 /// What may be repeated in a message: cut short, and without anything that looks like a password.
 fn shown(text: &str) -> String {
     let text = text.rsplit('@').next().unwrap_or_default();
-    text.chars().take(120).collect()
+    text.chars()
+        .take_while(|c| !matches!(c, '?' | '#'))
+        .take(120)
+        .collect()
 }
 
 #[cfg(test)]
@@ -155,6 +167,21 @@ mod tests {
         check("https://u:p@x/", "the platform URL contains a user name");
         check("https://x/?token=1", "the platform URL has a query");
         check("http://", "\"http://\" is not a URL");
+        check("http://a\"b", "the platform URL cannot be used in HTTP");
+        check("http://a{b}", "the platform URL cannot be used in HTTP");
+        check(
+            &format!("http://h/{}", "a".repeat(70_000)),
+            "the platform URL cannot be used in HTTP",
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_accepted_makes_a_request(text in "https?://.{1,40}") {
+            if let Ok(platform) = text.parse::<PlatformUrl>() {
+                proptest::prop_assert!(platform.join("/registry/register").parse::<http::Uri>().is_ok());
+            }
+        }
     }
 
     #[test]

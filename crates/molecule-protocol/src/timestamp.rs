@@ -37,6 +37,21 @@ impl Timestamp {
         self.seconds
     }
 
+    /// One microsecond later: the next moment that the platform's clock can tell apart.
+    #[must_use]
+    pub const fn next_microsecond(self) -> Self {
+        match self.nanos {
+            ..999_999_000 => Self {
+                nanos: self.nanos + 1_000,
+                ..self
+            },
+            _ => Self {
+                seconds: self.seconds + 1,
+                nanos: 0,
+            },
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (date, rest) = text.split_once(['T', 't'])?;
         let zone_at = rest.find(['Z', 'z', '+', '-'])?;

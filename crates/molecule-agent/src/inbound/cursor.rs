@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use molecule_protocol::{ActivityId, ActivityRow, Timestamp};
@@ -38,19 +39,19 @@ impl Cursor {
     /// Whether the agent is done with this row: it is remembered, or older than everything remembered.
     #[must_use]
     pub fn is_done_with(&self, row: &ActivityRow) -> bool {
-        let forgotten = self.done.len() == CAPACITY
+        let forgotten = self.done.len() >= CAPACITY
             && self.oldest().is_some_and(|oldest| row.created_at < oldest);
         forgotten || self.done.iter().any(|done| done.id == row.id)
     }
 
-    /// Whether all rows up to this one's time were seen before the memory of a single position, as other clients keep it.
+    /// When the oldest remembered row was written.
     fn oldest(&self) -> Option<Timestamp> {
         self.done.front()?.created_at
     }
 
     /// The agent is done with this row.
     pub fn advance(&mut self, id: ActivityId, created_at: Timestamp) {
-        if self.done.len() == CAPACITY {
+        if self.done.len() >= CAPACITY {
             self.done.pop_front();
         }
         self.done.push_back(Done {
@@ -59,7 +60,15 @@ impl Cursor {
         });
     }
 
-    /// Reads the file; `None` if there is none.
+    /// The one row that another client left here, which says nothing of the rows before it.
+    pub(crate) fn bare(&self) -> Option<ActivityId> {
+        self.done
+            .front()
+            .filter(|done| done.created_at.is_none())
+            .map(|done| done.id)
+    }
+
+    /// Reads the file; `None` if there is none, or nothing in it.
     ///
     /// # Errors
     /// When the file cannot be read, or is not a cursor.
@@ -81,7 +90,11 @@ impl Cursor {
             )
         };
         let mut done = done.ok_or_else(|| failed("understand", path, damaged()))?;
+        if done.is_empty() {
+            return Ok(None);
+        }
         done.retain(|done| done.id != ActivityId::NIL);
+        done.drain(..done.len().saturating_sub(CAPACITY));
         Ok(Some(Self { done }))
     }
 
@@ -99,7 +112,10 @@ impl Cursor {
             .parent()
             .filter(|dir| !dir.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        fs::create_dir_all(dir)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)?;
         let mut file = tempfile::Builder::new()
             .prefix(".cursor-")
             .tempfile_in(dir)?;

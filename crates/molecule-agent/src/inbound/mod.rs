@@ -7,7 +7,10 @@ pub use cursor::Cursor;
 pub use poll::{Batch, Item, PollDelivery, Since};
 
 use molecule_protocol::endpoints::{ActivityPage, ActivitySource, ListActivity};
-use molecule_protocol::{ActivityId, ApiError, Inbound, InboundMessage, Timestamp, WorkspaceId};
+use molecule_protocol::{
+    ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp, WorkspaceId,
+};
+use molecule_transport::{CallOptions, Limits, TransportError};
 
 use crate::{AgentError, RemoteAgentClient};
 
@@ -34,6 +37,48 @@ impl FetchInbound {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Only those after this row.
+    #[must_use]
+    pub const fn with_since_id(mut self, id: ActivityId) -> Self {
+        self.since_id = Some(id);
+        self
+    }
+
+    /// Only those of the last so many seconds.
+    #[must_use]
+    pub const fn with_since_secs(mut self, seconds: u64) -> Self {
+        self.since_secs = Some(seconds);
+        self
+    }
+
+    /// Only those from this peer.
+    #[must_use]
+    pub const fn with_peer(mut self, peer: WorkspaceId) -> Self {
+        self.peer_id = Some(peer);
+        self
+    }
+
+    /// Only those before this time.
+    #[must_use]
+    pub const fn with_before(mut self, time: Timestamp) -> Self {
+        self.before = Some(time);
+        self
+    }
+
+    /// Only those from the canvas user, or from agents.
+    #[must_use]
+    pub const fn with_source(mut self, source: ActivitySource) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// At most so many rows.
+    #[must_use]
+    pub const fn with_limit(mut self, limit: u32) -> Self {
+        self.limit = Some(limit);
+        self
     }
 
     pub(crate) fn list(&self, workspace_id: WorkspaceId) -> ListActivity {
@@ -80,7 +125,7 @@ impl RemoteAgentClient {
         query: &FetchInbound,
     ) -> Result<Vec<InboundMessage>, AgentError> {
         let me = self.workspace_id();
-        let page = self.fetch_rows(&query.list(me)).await?;
+        let page = self.fetch_rows(query).await?;
         let messages = page.rows.iter().filter_map(|row| match row.inbound(&me) {
             Inbound::Message(message) => Some(*message),
             _ => None,
@@ -103,14 +148,61 @@ impl RemoteAgentClient {
         }
     }
 
-    pub(crate) async fn fetch_rows(&self, list: &ListActivity) -> Result<ActivityPage, AgentError> {
-        let page = self.authorized(list).await?;
+    /// Fewer rows are asked for when those that were asked for are too large together; whether there are more is in
+    /// `full`.
+    pub(crate) async fn fetch_rows(&self, query: &FetchInbound) -> Result<Rows, AgentError> {
+        let mut query = query.clone();
+        loop {
+            let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+            match self
+                .authorized_with(&query.list(self.workspace_id()), &row_options(limit))
+                .await
+            {
+                Err(AgentError::Transport(TransportError::BodyTooLarge { .. })) if limit > 1 => {
+                    query.limit = Some(limit / 2);
+                }
+                page => return page.map(|page| Rows::of(page, limit)),
+            }
+        }
+    }
+}
+
+/// How many rows the platform gives when it is not told.
+const DEFAULT_LIMIT: u32 = 100;
+/// The most that the rows of one answer may measure, so that an agent's memory is bounded.
+const PAGE_BYTES: u64 = 10 * 1024 * 1024;
+/// The most that a single row may measure.
+const ROW_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A row may be nested as deep as its sender likes: it is skipped then, but it must not hide the others.
+fn row_options(limit: u32) -> CallOptions {
+    let bytes = if limit > 1 { PAGE_BYTES } else { ROW_BYTES };
+    CallOptions::new().with_limits(
+        Limits::DEFAULT
+            .with_body_bytes(bytes)
+            .with_json_depth(usize::MAX),
+    )
+}
+
+/// Rows, oldest first.
+pub(crate) struct Rows {
+    pub(crate) rows: Vec<ActivityRow>,
+    /// As many as were asked for: there may be more.
+    pub(crate) full: bool,
+}
+
+impl Rows {
+    fn of(page: ActivityPage, limit: u32) -> Self {
         if page.unreadable > 0 {
             tracing::warn!(
                 rows = page.unreadable,
                 "the platform sent activity rows that cannot be read"
             );
         }
-        Ok(page)
+        let full = page.rows.len() + page.unreadable >= limit as usize;
+        Self {
+            rows: page.rows,
+            full,
+        }
     }
 }

@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use molecule_protocol::endpoints::{ActivityPage, ListActivity};
 use molecule_protocol::{ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp};
 use tokio::task::spawn_blocking;
 
-use super::{Cursor, CursorSupport, FetchInbound};
+use super::{Cursor, CursorSupport, FetchInbound, Rows};
+use crate::tokens::finished;
 use crate::{AgentError, RemoteAgentClient};
 
 /// The most rows that the platform gives at once.
 const WINDOW: u32 = 500;
-/// How many windows back to look for rows that were not seen yet.
-const MAX_WINDOWS: u32 = 20;
+/// How many rows back to look for those that were not seen yet.
+const FARTHEST: usize = 10_000;
+
+/// More than any log goes back, and within what the platform takes.
+const LONGEST_SINCE: u64 = u32::MAX as u64;
 
 /// Which of the messages that came before the agent's first run it handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +81,7 @@ impl PollDelivery {
         since: Since,
     ) -> Result<Self, AgentError> {
         if client.cursor_support().await? == CursorSupport::No {
-            return Err(AgentError::PollModeUnsupported);
+            return Err(AgentError::PollModeUnsupported { source: None });
         }
         let path = path.unwrap_or_else(|| client.state_dir().join("cursor"));
         let mut delivery = Self {
@@ -109,16 +112,16 @@ impl PollDelivery {
         if position == ActivityId::NIL {
             return self.window().await;
         }
-        let list = ListActivity::inbound(self.client.workspace_id())
-            .since_id(position)
+        let query = FetchInbound::new()
+            .with_since_id(position)
             .with_limit(WINDOW);
-        match self.client.fetch_rows(&list).await {
+        match self.client.fetch_rows(&query).await {
             Err(AgentError::Api(ApiError::Gone(_))) => self.window().await,
             page => Ok(self.batch(page?)),
         }
     }
 
-    /// The agent is done with these rows; the next poll starts after them, also after a crash.
+    /// The agent is done with these rows, the first ones of a batch; the next poll starts after them, also after a crash.
     ///
     /// # Errors
     /// When the cursor file cannot be written.
@@ -134,16 +137,15 @@ impl PollDelivery {
 
     async fn save(&self) -> Result<(), AgentError> {
         let (cursor, path) = (self.cursor.clone(), self.path.clone());
-        match spawn_blocking(move || cursor.save(&path)).await {
-            Ok(result) => result,
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
+        finished(spawn_blocking(move || cursor.save(&path)).await)
     }
 
     /// The first run: rows that are not wanted count as done. What is there is fetched before what is wanted, so that a
     /// message that comes in between is in neither and not taken for an old one.
     async fn start(&mut self, since: Since) -> Result<(), AgentError> {
-        let rows = self.window_rows(&Cursor::default()).await?;
+        let rows = self
+            .all_rows(&FetchInbound::new(), &Cursor::default())
+            .await?;
         let wanted = match since {
             Since::All => None,
             Since::Now => Some(Vec::new()),
@@ -171,53 +173,55 @@ impl PollDelivery {
     }
 
     async fn recent(&self, duration: Duration) -> Result<Vec<ActivityId>, AgentError> {
-        let query = FetchInbound {
-            since_secs: Some(duration.as_secs()),
-            limit: Some(WINDOW),
-            ..FetchInbound::new()
-        };
-        let page = self
-            .client
-            .fetch_rows(&query.list(self.client.workspace_id()))
+        let seconds = duration.as_secs().clamp(1, LONGEST_SINCE);
+        let rows = self
+            .all_rows(
+                &FetchInbound::new().with_since_secs(seconds),
+                &Cursor::default(),
+            )
             .await?;
-        Ok(page.rows.iter().map(|row| row.id).collect())
+        Ok(rows.iter().map(|row| row.id).collect())
     }
 
     /// What the platform still has and the agent is not done with. It never jumps to now: nothing is lost.
     async fn window(&self) -> Result<Batch, AgentError> {
-        let rows = self.window_rows(&self.cursor).await?;
+        let mut rows = self.all_rows(&FetchInbound::new(), &self.cursor).await?;
+        if let Some(index) = self
+            .cursor
+            .bare()
+            .and_then(|id| rows.iter().position(|row| row.id == id))
+        {
+            rows.drain(..index);
+        }
         Ok(Batch {
             more: false,
             items: self.items(rows),
         })
     }
 
-    /// Windows back to the first row that is known, oldest row first.
-    async fn window_rows(&self, known: &Cursor) -> Result<Vec<ActivityRow>, AgentError> {
+    /// Pages back to the first row that is known, oldest row first.
+    async fn all_rows(
+        &self,
+        query: &FetchInbound,
+        known: &Cursor,
+    ) -> Result<Vec<ActivityRow>, AgentError> {
         let mut rows: Vec<ActivityRow> = Vec::new();
-        for _ in 0..MAX_WINDOWS {
-            let before = rows.first().map(|row| row.created_at);
-            let query = FetchInbound {
-                before,
-                limit: Some(WINDOW),
-                ..FetchInbound::new()
-            };
-            let page = self
-                .client
-                .fetch_rows(&query.list(self.client.workspace_id()))
-                .await?;
-            let full = page.rows.len() >= WINDOW as usize;
+        let mut query = query.clone().with_limit(WINDOW);
+        while rows.len() < FARTHEST {
+            let page = self.client.fetch_rows(&query).await?;
             let fresh: Vec<_> = page
                 .rows
                 .into_iter()
-                .filter(|row| before.is_none_or(|before| row.created_at < before))
+                .filter(|row| rows.iter().all(|seen| seen.id != row.id))
                 .collect();
             let complete =
-                !full || fresh.is_empty() || fresh.iter().any(|row| known.is_done_with(row));
+                !page.full || fresh.is_empty() || fresh.iter().any(|row| known.is_done_with(row));
             rows.splice(0..0, fresh);
             if complete {
                 return Ok(rows);
             }
+            // Rows of the same microsecond may lie on both sides of the edge.
+            query.before = rows.first().map(|row| row.created_at.next_microsecond());
         }
         tracing::warn!(
             rows = rows.len(),
@@ -226,11 +230,10 @@ impl PollDelivery {
         Ok(rows)
     }
 
-    fn batch(&self, page: ActivityPage) -> Batch {
-        let more = page.rows.len() >= WINDOW as usize;
+    fn batch(&self, page: Rows) -> Batch {
         let items = self.items(page.rows);
         Batch {
-            more: more && !items.is_empty(),
+            more: page.full && !items.is_empty(),
             items,
         }
     }

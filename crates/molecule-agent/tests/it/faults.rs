@@ -145,7 +145,7 @@ async fn an_answer_that_did_not_arrive_is_repeated() {
         fail.then_some(Trouble::Status(503))
     });
     world.say(id, "m-1", "hello").await;
-    world.pass(60).await;
+    world.pass(150).await;
     check_answers(&world, &client, agent, &["HELLO"]).await;
 }
 

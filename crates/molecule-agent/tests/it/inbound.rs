@@ -167,7 +167,7 @@ async fn a_platform_without_cursors_cannot_be_polled() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, AgentError::PollModeUnsupported),
+        matches!(error, AgentError::PollModeUnsupported { .. }),
         "{error:?}"
     );
 }

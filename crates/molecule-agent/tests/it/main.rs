@@ -12,4 +12,5 @@ mod inbound;
 mod registration;
 #[cfg(feature = "push")]
 mod stub;
+mod surprises;
 mod world;

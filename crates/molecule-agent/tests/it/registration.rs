@@ -154,7 +154,7 @@ async fn a_platform_without_poll_mode_is_refused_and_nothing_is_registered() {
     let client = world.client("alpha").await;
     let error = client.register().await.unwrap_err();
     assert!(
-        matches!(error, AgentError::PollModeUnsupported),
+        matches!(error, AgentError::PollModeUnsupported { .. }),
         "{error:?}"
     );
     assert_eq!(error.kind(), ErrorKind::Unsupported);

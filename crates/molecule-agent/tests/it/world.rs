@@ -115,6 +115,11 @@ impl World {
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
+    /// The way to the platform.
+    pub(crate) fn network(&self) -> ScriptedTransport {
+        self.transport.clone()
+    }
+
     /// A new workspace, and its token.
     pub(crate) async fn workspace(&self, name: &str) -> (WorkspaceId, String) {
         let created = self

@@ -1,6 +1,6 @@
 //! `GET /workspaces/:id/activity`: the log in which messages to a polling agent arrive.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use url::form_urlencoded::Serializer;
 
 use crate::endpoint::{Answer, Call, Endpoint};
@@ -118,6 +118,14 @@ impl ListActivity {
 }
 
 impl ListActivity {
+    /// Each row is read for itself, so that one that is too deep or too odd hides no other.
+    fn elements<'a>(&self, answer: &Answer<'a>) -> Result<Vec<&'a RawValue>, ApiError> {
+        answer.success(Self::NAME)?;
+        let elements: Option<_> = serde_json::from_slice(answer.body())
+            .map_err(|error| answer.malformed(Self::NAME, &error))?;
+        Ok(elements.unwrap_or_default())
+    }
+
     /// After a cursor the platform sends the oldest row first, otherwise the newest: this decides between rows that
     /// were written in the same microsecond.
     fn goes_forward(&self) -> bool {
@@ -141,14 +149,15 @@ impl Endpoint for ListActivity {
     }
 
     fn read(&self, answer: &Answer<'_>) -> Result<ActivityPage, ApiError> {
-        let rows: Vec<Value> = answer.json::<Option<_>>(Self::NAME)?.unwrap_or_default();
-        let mut page = ActivityPage::default();
-        for row in rows {
-            match serde_json::from_value(row) {
-                Ok(row) => page.rows.push(row),
-                Err(_) => page.unreadable += 1,
-            }
-        }
+        let elements: Vec<&RawValue> = self.elements(answer)?;
+        let rows: Vec<_> = elements
+            .iter()
+            .filter_map(|row| ActivityRow::read(row))
+            .collect();
+        let mut page = ActivityPage {
+            unreadable: elements.len() - rows.len(),
+            rows,
+        };
         if !self.goes_forward() {
             page.rows.reverse();
         }
@@ -177,6 +186,24 @@ mod tests {
                 "/workspaces/{ID}/activity?type=a2a_receive&limit=9&before_ts=2026-11-22T04%3A01%3A56Z"
             )
         );
+    }
+
+    #[test]
+    fn rows_are_sorted_whatever_their_order() {
+        let row = |second: u8| {
+            format!(
+                r#"{{"id":"28aa9223-a2e1-4348-ac8d-55c47e1b03{second:02}","created_at":"2026-11-22T04:01:{second:02}Z"}}"#
+            )
+        };
+        let body = format!("[{},{},{}]", row(2), row(3), row(1));
+        let headers = HeaderMap::new();
+        let list = ListActivity::new(ID.parse().unwrap());
+        for list in [list.clone(), list.since_id(ActivityId::NIL)] {
+            let page = list
+                .read(&Answer::new(StatusCode::OK, &headers, body.as_bytes()))
+                .unwrap();
+            assert!(page.rows.is_sorted_by_key(|row| row.created_at));
+        }
     }
 
     #[test]

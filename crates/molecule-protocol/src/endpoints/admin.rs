@@ -138,7 +138,7 @@ macro_rules! lifecycle {
             }
 
             fn read(&self, answer: &Answer<'_>) -> Result<(), ApiError> {
-                answer.success(Self::NAME)
+                answer.done(Self::NAME)
             }
         }
     };

@@ -73,7 +73,7 @@ impl Endpoint for Notify {
     }
 
     fn read(&self, answer: &Answer<'_>) -> Result<(), ApiError> {
-        answer.success(Self::NAME)
+        answer.done(Self::NAME)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/registry/*`: joining, describing oneself, staying alive.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::endpoint::{Answer, Call, Endpoint};
 use crate::{AgentCard, ApiError, Secret, WorkspaceId};
@@ -38,14 +39,12 @@ pub struct Register {
 }
 
 /// The platform took the registration.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Registered {
     /// The token of the workspace, the one time it is shown: only where the workspace had none.
-    #[serde(default)]
     pub auth_token: Option<Secret>,
     /// The mode that is in force; Gen A says nothing.
-    #[serde(default)]
     pub delivery_mode: Option<DeliveryMode>,
 }
 
@@ -70,6 +69,15 @@ struct RegisterBody<'a> {
     agent_card: &'a AgentCard,
 }
 
+/// The token comes once: nothing else in the answer may keep it from being read.
+#[derive(Deserialize)]
+struct RegisteredBody {
+    #[serde(default)]
+    auth_token: Option<Secret>,
+    #[serde(default)]
+    delivery_mode: Option<Value>,
+}
+
 impl Endpoint for Register {
     type Output = Registered;
     const NAME: &'static str = "register";
@@ -89,13 +97,15 @@ impl Endpoint for Register {
     }
 
     fn read(&self, answer: &Answer<'_>) -> Result<Registered, ApiError> {
-        let registered: Registered = answer.json(Self::NAME)?;
-        let auth_token = registered
-            .auth_token
-            .filter(|token| !token.expose().trim().is_empty());
+        answer.done(Self::NAME)?;
+        let body: RegisteredBody = answer.json(Self::NAME)?;
         Ok(Registered {
-            auth_token,
-            ..registered
+            auth_token: body
+                .auth_token
+                .filter(|token| !token.expose().trim().is_empty()),
+            delivery_mode: body
+                .delivery_mode
+                .and_then(|mode| serde_json::from_value(mode).ok()),
         })
     }
 }
@@ -127,7 +137,7 @@ impl Endpoint for UpdateCard {
     }
 
     fn read(&self, answer: &Answer<'_>) -> Result<(), ApiError> {
-        answer.success(Self::NAME)
+        answer.done(Self::NAME)
     }
 }
 
@@ -205,7 +215,7 @@ impl Endpoint for Heartbeat {
     }
 
     fn read(&self, answer: &Answer<'_>) -> Result<(), ApiError> {
-        answer.success(Self::NAME)
+        answer.done(Self::NAME)
     }
 }
 
@@ -260,6 +270,33 @@ mod tests {
                 .error_rate,
             0.0
         );
+    }
+
+    #[test]
+    fn a_mode_of_a_later_platform_does_not_cost_the_token() {
+        let register = Register::new(ID.parse().unwrap(), Delivery::Poll, AgentCard::named("a"));
+        let headers = http::HeaderMap::new();
+        let body =
+            br#"{"auth_token":"tok","status":"registered","delivery_mode":"carrier-pigeon"}"#;
+        let registered = register
+            .read(&Answer::new(http::StatusCode::OK, &headers, body))
+            .unwrap();
+        assert!(registered.auth_token.is_some() && registered.delivery_mode.is_none());
+    }
+
+    #[test]
+    fn a_200_that_is_not_the_platforms_is_no_success() {
+        let headers = http::HeaderMap::new();
+        for body in ["", "{}", "<html>", "[]"] {
+            let answer = Answer::new(http::StatusCode::OK, &headers, body.as_bytes());
+            let error = Heartbeat::new(ID.parse().unwrap())
+                .read(&answer)
+                .unwrap_err();
+            assert!(
+                matches!(error, ApiError::Malformed { .. }),
+                "{body}: {error:?}"
+            );
+        }
     }
 
     #[test]
