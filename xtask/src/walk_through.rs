@@ -12,16 +12,18 @@ use crate::process::{Run, root};
 
 /// The port in the README, for which a free one stands in.
 const PORT: &str = "8080";
+/// The id in the README, for which the one that the first terminal prints stands in.
+const ID: &str = "9e453dad-99f0-4e01-8c72-0031bf974e26";
 
 /// Runs the blocks and checks what a reader would see.
 pub(crate) fn check() -> Result<()> {
     Run::new("cargo build --quiet --bin molecule-agent").show()?;
     let readme = fs::read_to_string(root().join("README.md"))?;
     let [platform, agent, user] = terminals(&readme)?;
-    let desk = Desk::new()?;
+    let mut desk = Desk::new()?;
 
     let mut platform = desk.open(&platform)?;
-    platform.wait_for_output("listens at")?;
+    desk.id = platform.wait_for_output("molecule-agent connect")?;
     let mut agent = desk.open(&agent)?;
     agent.wait_for_error("online")?;
     let mut person = desk.open(&[])?;
@@ -70,6 +72,7 @@ struct Desk {
     home: tempfile::TempDir,
     programs: PathBuf,
     port: u16,
+    id: String,
 }
 
 impl Desk {
@@ -84,6 +87,7 @@ impl Desk {
             home: tempfile::tempdir()?,
             programs,
             port,
+            id: ID.to_owned(),
         })
     }
 
@@ -106,6 +110,7 @@ impl Desk {
         let port = self.port.to_string();
         let prepare = |line: &String| {
             line.replace(PORT, &port)
+                .replace(ID, &self.id)
                 .replace(
                     "molecule-agent dev",
                     &format!("exec molecule-agent dev --listen 127.0.0.1:{port}"),
@@ -147,12 +152,18 @@ impl Terminal {
         Ok(writeln!(input, "{line}")?)
     }
 
-    fn wait_for_output(&mut self, text: &str) -> Result<()> {
-        wait_for(&mut self.output, text)
+    /// The word after `text` in the output.
+    fn wait_for_output(&mut self, text: &str) -> Result<String> {
+        let line = wait_for(&mut self.output, text)?;
+        let rest = line.split(text).nth(1).unwrap_or_default();
+        rest.split_whitespace()
+            .next()
+            .map(str::to_owned)
+            .with_context(|| format!("nothing follows {text:?} in {line:?}"))
     }
 
     fn wait_for_error(&mut self, text: &str) -> Result<()> {
-        wait_for(&mut self.error, text)
+        wait_for(&mut self.error, text).map(drop)
     }
 
     /// Lets the shell come to its end, and returns what it showed.
@@ -175,12 +186,13 @@ impl Drop for Terminal {
     }
 }
 
-fn wait_for(lines: &mut impl std::io::BufRead, text: &str) -> Result<()> {
+/// The first line that contains `text`.
+fn wait_for(lines: &mut impl std::io::BufRead, text: &str) -> Result<String> {
     let mut seen = String::new();
     for line in lines.lines() {
         let line = line?;
         if line.contains(text) {
-            return Ok(());
+            return Ok(line);
         }
         seen += &format!("{line}\n");
     }

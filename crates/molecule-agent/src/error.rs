@@ -46,12 +46,12 @@ pub enum AgentError {
     )]
     UnknownWorkspace(WorkspaceId),
     /// The workspace was deleted.
-    #[error("workspace {0} was deleted; create another with `workspace create`")]
+    #[error(
+        "workspace {0} was deleted, or never was on this platform; check the id, or create another with `workspace create`"
+    )]
     Deleted(WorkspaceId),
     /// The workspace is paused, and registering would un-pause it.
-    #[error(
-        "workspace {0} is paused by its user; resume it there, or insist with --resume, or wait with --stay"
-    )]
+    #[error("workspace {0} is paused by its user; resume it there, or insist with --resume")]
     Paused(WorkspaceId),
     /// The platform has no poll mode.
     #[error(
@@ -186,7 +186,11 @@ fn api_kind(error: &ApiError) -> ErrorKind {
         ApiError::NoSuchRoute(_) | ApiError::Malformed { .. } | ApiError::OriginRefused(_) => {
             ErrorKind::Unreachable
         }
-        ApiError::Forbidden(_) | ApiError::NotFound(_) | ApiError::Rejected(_) => ErrorKind::Usage,
+        ApiError::Forbidden(_)
+        | ApiError::NotFound(_)
+        | ApiError::Rejected(_)
+        | ApiError::Gone(_)
+        | ApiError::BudgetExceeded(_) => ErrorKind::Usage,
         _ => ErrorKind::Unexpected,
     }
 }

@@ -56,9 +56,7 @@ impl From<&serde_json::Error> for BodyError {
 #[non_exhaustive]
 pub enum ApiError {
     /// 401: no token went along, or one that this platform does not accept for this workspace.
-    #[error(
-        "{0}: the token is missing, revoked, or another workspace's; check it with `token show`"
-    )]
+    #[error("{0}: the token is missing, revoked, or another's")]
     Unauthorized(Refusal),
     /// 403 with a reason: the hierarchy or the token forbids the call.
     #[error("{0}: this workspace may not do that")]
