@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use molecule_agent::protocol::Message;
 use molecule_agent::transport::Clock as _;
-use molecule_agent::{AgentLoop, HandlerOutcome, InboundMessage, Sender, StopReason};
+use molecule_agent::{AgentLoop, FetchInbound, HandlerOutcome, InboundMessage, Sender, StopReason};
 use serde_json::Value;
 
 use crate::world::{World, shout};
@@ -201,5 +201,133 @@ async fn nothing_to_say_is_not_said() {
     world.say(client.workspace_id(), "m-1", "x").await;
     world.pass(60).await;
     assert!(world.notifications(client.workspace_id()).await.is_empty());
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_answer_is_not_sent() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let agent = world.start(&client, async |_: InboundMessage| "");
+    world.pass(1).await;
+    world.say(client.workspace_id(), "m-1", "x").await;
+    world.pass(60).await;
+    assert_eq!(
+        world.count(&format!(
+            "POST /workspaces/{}/notify",
+            client.workspace_id()
+        )),
+        0
+    );
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_sent_is_not_answered() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    world.say(client.workspace_id(), "m-1", "x").await;
+    let mut message = client
+        .fetch_inbound(&FetchInbound::new())
+        .await
+        .unwrap()
+        .remove(0);
+    message.sender =
+        serde_json::from_value::<molecule_agent::protocol::ActivityRow>(serde_json::json!({
+        "id": message.activity_id, "created_at": message.created_at, "activity_type": "a2a_receive",
+        "source_id": "system:cron"}))
+        .map(|row| match row.inbound(&client.workspace_id()) {
+            molecule_agent::protocol::Inbound::Message(message) => message.sender,
+            other => panic!("{other:?}"),
+        })
+        .unwrap();
+    let before = world.requests().len();
+    let error = client.reply(&message, "y").await.unwrap_err();
+    assert!(error.to_string().contains("\"system:cron\""), "{error}");
+    assert_eq!(world.requests().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_a_peer_has_the_same_id_each_time() {
+    let world = World::new();
+    let (one, two) = (world.registered("one").await, world.registered("two").await);
+    one.send_message(two.workspace_id(), Message::text("m-1", "hello"))
+        .await
+        .unwrap();
+    let message = two
+        .fetch_inbound(&FetchInbound::new())
+        .await
+        .unwrap()
+        .remove(0);
+    two.reply(&message, "a").await.unwrap();
+    two.reply(&message, "a").await.unwrap();
+    let heard = one.fetch_inbound(&FetchInbound::new()).await.unwrap();
+    assert_eq!(heard.len(), 2);
+    assert_eq!(heard[0].message_id, heard[1].message_id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_further_message_is_taken_once_the_agent_is_to_stop() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let clock = world.clock.clone();
+    let slow = move |message: InboundMessage| {
+        let rest = clock.sleep(Duration::from_secs(10));
+        async move {
+            rest.await;
+            message.text
+        }
+    };
+    let agent = world.start(&client, slow);
+    world.pass(1).await;
+    world.say(id, "m-1", "one").await;
+    world.clock_tick().await;
+    world.say(id, "m-2", "two").await;
+    world.pass(6).await;
+    let row = world
+        .admin("GET", &format!("/workspaces/{id}"), Value::Null)
+        .await;
+    assert_eq!(row["active_tasks"], 0, "beaten before the message came");
+    agent.stop().await.unwrap();
+    assert_eq!(world.notifications(id).await, ["one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_says_that_a_message_is_being_handled() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, |_: InboundMessage| {
+        std::future::pending::<String>()
+    });
+    world.pass(1).await;
+    world.say(id, "m-1", "one").await;
+    world.pass(40).await;
+    let row = world
+        .admin("GET", &format!("/workspaces/{id}"), Value::Null)
+        .await;
+    assert_eq!(row["active_tasks"], 1);
+    agent.crash().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_backlog_does_not_wait_for_the_poll_interval() {
+    let world = World::with(molecule_emulator::EmulatorConfig::new().with_rate_limit(1_000_000));
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    world.say(id, "m-first", "first").await;
+    let agent = world.start(&client, async |_: InboundMessage| HandlerOutcome::Nothing);
+    world.pass(1).await;
+    for number in 0..501 {
+        client.notify(&number.to_string(), &[]).await.unwrap();
+    }
+    world.say(id, "m-last", "last").await;
+    let polls = world.count(&format!("GET /workspaces/{id}/activity"));
+    world.pass(5).await;
+    assert_eq!(
+        world.count(&format!("GET /workspaces/{id}/activity")) - polls,
+        2
+    );
     agent.stop().await.unwrap();
 }

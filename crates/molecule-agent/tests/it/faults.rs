@@ -208,3 +208,68 @@ async fn states_that_only_registering_leaves() {
     }
     agent.stop().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_may_have_arrived_stays_in_doubt_until_the_log_is_read() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    let tries = AtomicUsize::new(0);
+    world.trouble(move |request| {
+        let notify = request.uri().path().ends_with("/notify");
+        match notify.then(|| tries.fetch_add(1, Ordering::Relaxed)) {
+            Some(0) => Some(Trouble::AnswerLost),
+            Some(1) => Some(Trouble::Refused),
+            _ => None,
+        }
+    });
+    world.say(id, "m-1", "hello").await;
+    world.pass(150).await;
+    check_answers(&world, &client, agent, &["HELLO"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_before_the_first_poll() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    world.trouble(|_| Some(Trouble::Refused));
+    let agent = world.start(&client, shout);
+    world.pass(20).await;
+    world.no_trouble();
+    world.say(id, "m-1", "hello").await;
+    world.pass(150).await;
+    check_answers(&world, &client, agent, &["HELLO"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_rotated_during_a_call_is_read_again_once() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let before = world.requests().len();
+    let token = world.platform.rotate_tokens(client.workspace_id()).unwrap();
+    let store = molecule_agent::token_store::TokenStore::new(client.state_dir());
+    let stored = std::sync::Once::new();
+    world.trouble(move |_| {
+        stored.call_once(|| {
+            store
+                .save(&token.parse_token(), molecule_agent::token_store::Wait::No)
+                .unwrap()
+        });
+        None
+    });
+    client.heartbeat(client.beat()).await.unwrap();
+    assert_eq!(world.requests().len() - before, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_token_is_tried_once() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    world.platform.rotate_tokens(client.workspace_id()).unwrap();
+    let before = world.count("POST /registry/heartbeat");
+    client.heartbeat(client.beat()).await.unwrap_err();
+    assert_eq!(world.count("POST /registry/heartbeat") - before, 1);
+}

@@ -278,3 +278,59 @@ async fn connecting_to_a_platform_that_is_not_there_ends_with_an_error() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable);
 }
+
+#[tokio::test(start_paused = true)]
+async fn resuming_is_done_once_and_a_later_pause_holds() {
+    let world = World::new();
+    let client = world.client("alpha").await;
+    let id = client.workspace_id();
+    world
+        .admin("POST", &format!("/workspaces/{id}/pause"), Value::Null)
+        .await;
+    let options = Connect::new()
+        .with_register(RegisterOptions::new().with_resume(true))
+        .with_stay(true);
+    let cancel = CancellationToken::new();
+    let (agent, stop) = (client.clone(), cancel.clone());
+    let task = tokio::spawn(async move { agent.connect(shout, options, &stop).await });
+    world.pass(10).await;
+    assert_eq!(world.status(id).await, "online");
+    world
+        .admin("POST", &format!("/workspaces/{id}/pause"), Value::Null)
+        .await;
+    world.pass(300).await;
+    assert_eq!(world.status(id).await, "paused");
+    cancel.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_whose_messages_are_pushed_elsewhere_is_not_polled_for() {
+    let world = World::new();
+    let (id, token) = world.workspace("alpha").await;
+    let client = world
+        .builder(id)
+        .token(token.parse_token())
+        .reported_url("http://localhost:9101")
+        .build()
+        .unwrap();
+    let error = client
+        .connect(shout, Connect::new(), &CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, AgentError::PushedElsewhere), "{error:?}");
+    assert!(world.requests().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn intervals_that_make_no_sense_are_refused() {
+    let world = World::new();
+    for interval in [std::time::Duration::ZERO, std::time::Duration::MAX] {
+        let error = world
+            .builder(nobody())
+            .heartbeat_interval(interval)
+            .build()
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+    }
+}

@@ -5,6 +5,7 @@
     reason = "an unwrap that fails is a test that fails"
 )]
 
+mod calls;
 mod recorded_answers;
 mod recorded_requests;
 mod vectors;

@@ -1,0 +1,83 @@
+//! How each endpoint is called: the method, who vouches for it, and whether it may be repeated.
+
+use molecule_protocol::endpoints::{
+    A2aOutcome, CreateWorkspace, DeleteWorkspace, Delivery, GetWorkspace, Heartbeat, ListActivity,
+    ListSecrets, ListWorkspaces, Notify, PauseWorkspace, PollState, PullSecrets, Register,
+    ResumeWorkspace, SendMessage, UpdateCard,
+};
+use molecule_protocol::{AgentCard, Answer, Auth, Endpoint, Message, WorkspaceId};
+
+fn id() -> WorkspaceId {
+    "9e453dad-99f0-4e01-8c72-0031bf974e26".parse().unwrap()
+}
+
+fn check<E: Endpoint>(endpoint: &E, expect: (&str, Auth, bool)) {
+    let call = endpoint.call();
+    assert_eq!(
+        (call.method.as_str(), call.auth, call.repeatable),
+        expect,
+        "{}",
+        E::NAME
+    );
+}
+
+#[test]
+fn only_what_is_safe_to_repeat_is_repeatable() {
+    let card = || AgentCard::named("a");
+    check(
+        &Register::new(id(), Delivery::Poll, card()),
+        ("POST", Auth::Workspace, true),
+    );
+    check(
+        &UpdateCard::new(id(), card()),
+        ("POST", Auth::Workspace, true),
+    );
+    check(&Heartbeat::new(id()), ("POST", Auth::Workspace, true));
+    check(&PollState::new(id()), ("GET", Auth::Workspace, true));
+    check(&GetWorkspace::new(id()), ("GET", Auth::Open, true));
+    check(&PullSecrets::new(id()), ("GET", Auth::Workspace, true));
+    check(&ListSecrets::new(id()), ("GET", Auth::Workspace, true));
+    check(&ListActivity::new(id()), ("GET", Auth::Workspace, true));
+    check(&Notify::new(id(), "x"), ("POST", Auth::Workspace, false));
+    let message = || Message::text("m", "x");
+    check(
+        &SendMessage::from_workspace(id(), id(), message()),
+        ("POST", Auth::Workspace, false),
+    );
+    check(
+        &SendMessage::from_canvas(id(), message()),
+        ("POST", Auth::Open, false),
+    );
+    check(&CreateWorkspace::new("a"), ("POST", Auth::Admin, false));
+    check(&ListWorkspaces::new(), ("GET", Auth::Admin, true));
+    check(&PauseWorkspace::new(id()), ("POST", Auth::Admin, false));
+    check(&ResumeWorkspace::new(id()), ("POST", Auth::Admin, false));
+    check(&DeleteWorkspace::new(id()), ("DELETE", Auth::Admin, true));
+}
+
+#[test]
+fn a_queued_message_is_told_from_an_answered_one() {
+    let read = |status: u16, body: &str| {
+        let headers = http::HeaderMap::new();
+        let answer = Answer::new(status.try_into().unwrap(), &headers, body.as_bytes());
+        SendMessage::from_canvas(id(), Message::text("m", "x"))
+            .read(&answer)
+            .unwrap()
+    };
+    assert!(matches!(
+        read(200, r#"{"jsonrpc":"2.0","id":"m","result":{}}"#),
+        A2aOutcome::Answered(_)
+    ));
+    assert!(matches!(
+        read(200, r#"{"jsonrpc":"2.0","id":"m","error":{"code":-32000}}"#),
+        A2aOutcome::Answered(_)
+    ));
+    assert!(matches!(
+        read(202, r#"{"queue_id":"q"}"#),
+        A2aOutcome::Queued(_)
+    ));
+    assert!(matches!(
+        read(200, r#"{"queued":true}"#),
+        A2aOutcome::Queued(_)
+    ));
+}
