@@ -256,7 +256,7 @@ async fn a_token_that_is_rotated_during_a_call_is_read_again_once() {
         stored.call_once(|| {
             store
                 .save(&token.parse_token(), molecule_agent::token_store::Wait::No)
-                .unwrap()
+                .unwrap();
         });
         None
     });
