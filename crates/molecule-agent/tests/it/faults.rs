@@ -109,17 +109,7 @@ async fn an_answer_that_arrives_although_its_acknowledgement_is_lost_is_not_repe
     world.pass(1).await;
     world.say(id, "m-1", "same").await;
     world.pass(10).await;
-    let lost = AtomicUsize::new(2);
-    world.trouble(move |request| {
-        let notify = request.uri().path().ends_with("/notify");
-        let lose = notify
-            && lost
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                    left.checked_sub(1)
-                })
-                .is_ok();
-        lose.then_some(Trouble::AnswerLost)
-    });
+    world.trouble_at("/notify", 2, Trouble::AnswerLost);
     world.say(id, "m-2", "same").await;
     world.say(id, "m-3", "other").await;
     world.pass(60).await;
@@ -133,17 +123,7 @@ async fn an_answer_that_did_not_arrive_is_repeated() {
     let id = client.workspace_id();
     let agent = world.start(&client, shout);
     world.pass(1).await;
-    let failures = AtomicUsize::new(3);
-    world.trouble(move |request| {
-        let notify = request.uri().path().ends_with("/notify");
-        let fail = notify
-            && failures
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                    left.checked_sub(1)
-                })
-                .is_ok();
-        fail.then_some(Trouble::Status(503))
-    });
+    world.trouble_at("/notify", 3, Trouble::Status(503));
     world.say(id, "m-1", "hello").await;
     world.pass(150).await;
     check_answers(&world, &client, agent, &["HELLO"]).await;
@@ -156,17 +136,7 @@ async fn an_answer_that_the_platform_refuses_for_good_does_not_block_the_next() 
     let id = client.workspace_id();
     let agent = world.start(&client, shout);
     world.pass(1).await;
-    let refusals = AtomicUsize::new(1);
-    world.trouble(move |request| {
-        let notify = request.uri().path().ends_with("/notify");
-        let refuse = notify
-            && refusals
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                    left.checked_sub(1)
-                })
-                .is_ok();
-        refuse.then_some(Trouble::Status(400))
-    });
+    world.trouble_at("/notify", 1, Trouble::Status(400));
     world.say(id, "m-1", "refused").await;
     world.say(id, "m-2", "next").await;
     world.pass(20).await;

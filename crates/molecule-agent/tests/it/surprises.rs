@@ -1,21 +1,24 @@
 //! What platforms, peers, handlers and disks do that nobody expects of them.
 
-use crate::world::{ParseToken as _, Trouble, World, shout};
-use axum::body::Body;
-use molecule_agent::protocol::Message;
-use molecule_agent::transport::Clock as _;
-use molecule_agent::transport::testing::{ScriptedTransport, answer};
-use molecule_agent::{
-    AgentLoop, CancellationToken, Connect, InboundMessage, PlatformUrl, PollDelivery,
-    RemoteAgentClient, Since, StopReason,
-};
-use serde_json::{Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use axum::body::Body;
+use molecule_agent::protocol::Message;
+use molecule_agent::transport::testing::{ScriptedTransport, answer};
+use molecule_agent::transport::{Clock as _, Request, Transport as _};
+use molecule_agent::{
+    AgentError, AgentLoop, CancellationToken, Connect, InboundMessage, PlatformUrl, PollDelivery,
+    RemoteAgentClient, Since, StopReason, WorkspaceId,
+};
+use molecule_emulator::EmulatorConfig;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-async fn raw_say(world: &World, to: molecule_agent::WorkspaceId, message: Value) {
+use crate::world::{ParseToken as _, Trouble, World, shout};
+
+/// A message of any shape from the canvas user.
+async fn raw_say(world: &World, to: WorkspaceId, message: Value) {
     let body =
         json!({"jsonrpc":"2.0","id":"x","method":"message/send","params":{"message":message}});
     let request = http::Request::post(format!("/workspaces/{to}/a2a"))
@@ -104,14 +107,7 @@ async fn a_peer_hears_an_answer_once_although_its_acknowledgement_is_lost() {
         .await
         .unwrap();
     let path = format!("/workspaces/{}/a2a", one.workspace_id());
-    let left = AtomicUsize::new(2);
-    world.trouble(move |r| {
-        (r.uri().path() == path
-            && left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |l| l.checked_sub(1))
-                .is_ok())
-        .then_some(Trouble::AnswerLost)
-    });
+    world.trouble_at(path, 2, Trouble::AnswerLost);
     world.pass(120).await;
     assert_eq!(*heard.lock().unwrap(), ["HELLO"]);
     a1.stop().await.unwrap();
@@ -120,7 +116,7 @@ async fn a_peer_hears_an_answer_once_although_its_acknowledgement_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_while_may_hold_more_than_one_window() {
-    let world = World::with(molecule_emulator::EmulatorConfig::new().with_rate_limit(1_000_000));
+    let world = World::with(EmulatorConfig::new().with_rate_limit(1_000_000));
     let client = world.registered("alpha").await;
     let id = client.workspace_id();
     for n in 0..601 {
@@ -302,14 +298,7 @@ async fn a_200_that_is_not_the_platforms_is_not_taken_for_sent() {
     let id = client.workspace_id();
     let agent = world.start(&client, shout);
     world.pass(1).await;
-    let left = AtomicUsize::new(1);
-    world.trouble(move |r| {
-        (r.uri().path().ends_with("/notify")
-            && left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |l| l.checked_sub(1))
-                .is_ok())
-        .then_some(Trouble::Status(200))
-    });
+    world.trouble_at("/notify", 1, Trouble::Status(200));
     world.say(id, "m", "hello").await;
     world.pass(60).await;
     assert_eq!(world.notifications(id).await, ["HELLO"]);
@@ -343,14 +332,7 @@ async fn an_equal_answer_of_an_earlier_run_is_not_taken_for_this_one() {
         .unwrap();
     assert_eq!(reason, StopReason::Cancelled);
     assert_eq!(world.notifications(id).await, ["OK"]);
-    let left = AtomicUsize::new(1);
-    world.trouble(move |r| {
-        (r.uri().path().ends_with("/notify")
-            && left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |l| l.checked_sub(1))
-                .is_ok())
-        .then_some(Trouble::Status(503))
-    });
+    world.trouble_at("/notify", 1, Trouble::Status(503));
     let agent = world.start(&client, async |_: InboundMessage| "OK");
     world.pass(60).await;
     assert_eq!(world.notifications(id).await, ["OK", "OK"]);
@@ -400,7 +382,7 @@ async fn an_agent_that_stays_outlasts_an_outage_while_it_comes_back() {
 
 #[tokio::test(start_paused = true)]
 async fn rows_of_the_same_microsecond_at_the_edge_of_a_window_are_not_lost() {
-    let world = World::with(molecule_emulator::EmulatorConfig::new().with_rate_limit(1_000_000));
+    let world = World::with(EmulatorConfig::new().with_rate_limit(1_000_000));
     let client = world.registered("alpha").await;
     let id = client.workspace_id();
     for n in 0..601 {
@@ -518,7 +500,7 @@ async fn only_a_400_means_that_the_platform_lacks_poll_mode() {
         });
         let e = client.register().await.unwrap_err();
         assert!(
-            !matches!(e, molecule_agent::AgentError::PollModeUnsupported { .. }),
+            !matches!(e, AgentError::PollModeUnsupported { .. }),
             "{s} {e}"
         );
     }
@@ -550,7 +532,7 @@ async fn the_agents_directory_is_private_also_without_a_token_in_it() {
 async fn an_unreadable_row_does_not_hide_older_windows() {
     // 500-element page with one broken row, older page behind it
     let row = |n: u32| json!({"id": format!("00000000-0000-4000-8000-{n:012}"), "created_at": format!("2026-01-01T00:{:02}:{:02}Z", n / 60, n % 60), "activity_type":"a2a_receive","method":"message/send","status":"ok","source_id":null,"summary":"s"});
-    let transport = ScriptedTransport::new(move |r: molecule_agent::transport::Request| {
+    let transport = ScriptedTransport::new(move |r: Request| {
         let q = r.uri().query().unwrap_or_default().to_owned();
         let a = if q.contains("since_id") {
             answer(410, "{}")
@@ -605,10 +587,9 @@ async fn stopping_during_a_registration_does_not_lose_the_issued_token() {
     world.platform.revoke_tokens(id).unwrap();
     let inner = world.network();
     let clock = world.clock.clone();
-    let slow = ScriptedTransport::new(move |r: molecule_agent::transport::Request| {
+    let slow = ScriptedTransport::new(move |r: Request| {
         let (inner, clock) = (inner.clone(), clock.clone());
         async move {
-            use molecule_agent::transport::Transport as _;
             let is = r.uri().path() == "/registry/register";
             let answer = inner.send(r).await;
             if is {

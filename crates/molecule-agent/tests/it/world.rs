@@ -1,6 +1,7 @@
 //! A platform and its agents in one process and one thread, in simulated time.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -78,6 +79,20 @@ impl World {
         fault: impl Fn(&Request) -> Option<Trouble> + Send + Sync + 'static,
     ) {
         *self.fault.lock().unwrap() = Some(Box::new(fault));
+    }
+
+    /// This happens to the next so many requests whose path ends so.
+    pub(crate) fn trouble_at(&self, path_ends: impl Into<String>, times: usize, trouble: Trouble) {
+        let (path_ends, left) = (path_ends.into(), AtomicUsize::new(times));
+        let take = move || {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+        };
+        self.trouble(move |request| {
+            let meant = request.uri().path().ends_with(&path_ends);
+            (meant && take().is_ok()).then_some(trouble)
+        });
     }
 
     /// From now on requests arrive.
