@@ -72,10 +72,10 @@ impl PlaceArgs {
     /// The agent's directory.
     ///
     /// # Errors
-    /// When there is no home directory to put it in.
+    /// When there is no home directory to put it in, or another file where it was said to be.
     pub(crate) fn dir(&self, id: &WorkspaceId) -> anyhow::Result<PathBuf> {
         match &self.state_dir {
-            Some(dir) => Ok(dir.clone()),
+            Some(dir) => Ok(check_state_dir(dir)?.to_owned()),
             None => Ok(default_state_dir(id)?),
         }
     }
@@ -116,7 +116,7 @@ impl AgentArgs {
         let builder = self.platform.configure(builder);
         let builder = self.identity.configure(builder)?;
         Ok(match &self.identity.place.state_dir {
-            Some(dir) => builder.state_dir(dir),
+            Some(dir) => builder.state_dir(check_state_dir(dir)?),
             None => builder,
         })
     }
@@ -184,6 +184,24 @@ impl CardArgs {
             skills.fold(card, |card, skill| card.with_skill(skill)),
         ))
     }
+}
+
+/// A directory that does not exist is made when it is needed.
+///
+/// # Errors
+/// When something else is there, or in the place of a directory above it.
+pub(crate) fn check_state_dir(dir: &Path) -> Result<&Path, Problem> {
+    let usable = match fs::metadata(dir) {
+        Ok(found) => found.is_dir(),
+        Err(error) => error.kind() != io::ErrorKind::NotADirectory,
+    };
+    if usable {
+        return Ok(dir);
+    }
+    Err(Problem::usage(format!(
+        "--state-dir: {} is not a directory; name one, or leave it out for ~/.molecule/ID",
+        dir.display()
+    )))
 }
 
 fn read_card(path: &Path) -> anyhow::Result<AgentCard> {

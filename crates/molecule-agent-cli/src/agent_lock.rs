@@ -5,8 +5,6 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use crate::exit::{Exit, Problem};
 
 /// The lock on an agent's directory. The system gives it back when the process ends, however it ends.
@@ -23,23 +21,27 @@ impl AgentLock {
     /// When another process has it, or the directory cannot be written to.
     pub(crate) fn take(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join("agent.lock");
-        let failed = || {
-            format!(
-                "cannot use {}; is the directory another user's?",
-                path.display()
-            )
-        };
-        let mut file = open(dir, &path).with_context(failed)?;
+        let failed = |error| unusable(error, &path);
+        let mut file = open(dir, &path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(file, dir).into()),
-            Err(TryLockError::Error(error)) => return Err(error).with_context(failed),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         file.set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .with_context(failed)?;
+            .map_err(failed)?;
         Ok(Self { _file: file })
     }
+}
+
+fn unusable(error: io::Error, path: &Path) -> anyhow::Error {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => "is the directory another user's?",
+        _ => "name another directory with --state-dir",
+    };
+    let message = format!("cannot use {}; {hint}", path.display());
+    anyhow::Error::new(error).context(Problem::usage(message))
 }
 
 fn open(dir: &Path, path: &Path) -> io::Result<File> {
@@ -82,5 +84,17 @@ mod tests {
         assert!(error.to_string().contains(&holder), "{error}");
         drop(first);
         let _third = AgentLock::take(&deep).unwrap();
+    }
+
+    fn check_hint(kind: io::ErrorKind, expect: &str) {
+        let error = unusable(kind.into(), Path::new("/a/agent.lock"));
+        assert_eq!(Exit::of(&error), Exit::Usage);
+        assert!(error.to_string().contains(expect), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_used_says_what_to_do() {
+        check_hint(io::ErrorKind::PermissionDenied, "another user's");
+        check_hint(io::ErrorKind::NotADirectory, "--state-dir");
     }
 }

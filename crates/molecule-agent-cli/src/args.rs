@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use molecule_agent::{PlatformUrl, WorkspaceId};
 
@@ -28,7 +29,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct GlobalArgs {
     /// Read settings from this TOML file [default: ~/.molecule/config.toml, if it exists] [env: MOLECULE_CONFIG]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "General", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "General", value_hint = ValueHint::FilePath, value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) config: Option<PathBuf>,
     /// Print data as JSON, one value to a line; the same as `-o json`
     #[arg(long, global = true, help_heading = "General")]
@@ -42,9 +43,15 @@ pub(crate) struct GlobalArgs {
         help_heading = "General"
     )]
     pub(crate) output: Option<DataFormat>,
-    /// How lines of the log look, on stderr [default: text]
-    #[arg(long, global = true, value_name = "FORMAT", help_heading = "General")]
-    pub(crate) log_format: Option<LogFormat>,
+    /// How lines of the log look, on stderr
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "General"
+    )]
+    pub(crate) log_format: LogFormat,
     /// Log more; again for still more
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "General")]
     pub(crate) verbose: u8,
@@ -121,7 +128,7 @@ pub(crate) struct IdentityArgs {
     #[arg(long, value_name = "FILE", group = "workspace_token", value_hint = ValueHint::FilePath)]
     pub(crate) token_file: Option<PathBuf>,
     /// Read the token from this open descriptor, once
-    #[arg(long, value_name = "N", group = "workspace_token")]
+    #[arg(long, value_name = "N", group = "workspace_token", value_parser = descriptor)]
     pub(crate) token_fd: Option<u32>,
 }
 
@@ -151,7 +158,7 @@ pub(crate) struct AdminTokenArgs {
     #[arg(long, value_name = "FILE", group = "admin_token", value_hint = ValueHint::FilePath)]
     pub(crate) admin_token_file: Option<PathBuf>,
     /// Read the administrator's token from this open descriptor
-    #[arg(long, value_name = "N", group = "admin_token")]
+    #[arg(long, value_name = "N", group = "admin_token", value_parser = descriptor)]
     pub(crate) admin_token_fd: Option<u32>,
 }
 
@@ -185,4 +192,10 @@ pub(crate) struct JoinArgs {
     /// Register an id that the platform does not know too, which creates a workspace
     #[arg(long)]
     pub(crate) create: bool,
+}
+
+/// Reads the number of a descriptor.
+pub(crate) fn descriptor(text: &str) -> Result<u32, &'static str> {
+    text.parse()
+        .map_err(|_| "give a descriptor's number, as in --token-fd 3 3< file")
 }

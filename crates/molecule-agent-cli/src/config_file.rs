@@ -28,6 +28,9 @@ impl ConfigFile {
             .map(Path::to_owned)
             .or_else(|| env::get("MOLECULE_CONFIG").map(PathBuf::from));
         match (named, default_path()) {
+            (Some(path), _) if path.as_os_str().is_empty() => {
+                Err(Problem::usage("--config is empty; name a file").into())
+            }
             (Some(path), _) => Self::load(&path),
             (None, Some(path)) if path.exists() => Self::load(&path),
             (None, _) => Ok(Self::default()),

@@ -157,7 +157,11 @@ mod tests {
         check(AgentError::NoToken(id), 3, "authentication");
         check(AgentError::Deleted(id), 5, "deleted");
         check(AgentError::Paused(id), 0, "paused");
-        check(AgentError::PollModeUnsupported { source: None }, 9, "unsupported");
+        check(
+            AgentError::PollModeUnsupported { source: None },
+            9,
+            "unsupported",
+        );
         assert_eq!(Exit::from(ErrorKind::Unreachable).code(), 4);
         assert_eq!(Exit::from(ErrorKind::Temporary).code(), 75);
     }

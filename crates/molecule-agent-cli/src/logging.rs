@@ -6,10 +6,9 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 /// How lines of the log look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people.
-    #[default]
     Text,
     /// One JSON object to a line.
     Json,

@@ -27,20 +27,22 @@ use crate::exit::Exit;
 use crate::options::Invocation;
 use crate::output::{Output, ReaderGone};
 
+/// The first descriptor after stdin, stdout and stderr.
+const FIRST_HANDED_OVER: i32 = 3;
+
 /// How long a task may take to be dropped.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    // A descriptor that the caller opened may hold a token. Nothing that this program starts may inherit it, and it has
+    // started nothing yet.
+    close_fds::set_fds_cloexec(FIRST_HANDED_OVER, &[]);
     let invocation = match options::parse(std::env::args_os().collect()) {
         Ok(invocation) => invocation,
         Err(refusal) => return refusal.report(),
     };
     let global = &invocation.cli.global;
-    logging::start(
-        global.log_format.unwrap_or_default(),
-        global.verbose,
-        global.quiet,
-    );
+    logging::start(global.log_format, global.verbose, global.quiet);
     let io = Output::new(global.is_json(), global.quiet);
     match run(&invocation, &io) {
         Ok(exit) => exit.into(),

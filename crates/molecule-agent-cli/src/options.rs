@@ -9,11 +9,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::OsStr;
+use clap::builder::{OsStr, Resettable};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, CommandFactory, FromArgMatches};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::args::Cli;
 use crate::config_file::ConfigFile;
@@ -50,8 +51,8 @@ pub(crate) struct Invocation {
 pub(crate) struct Setting {
     /// Its key in the config file.
     pub(crate) key: String,
-    /// Its value; several are separated by commas. None if it has none.
-    pub(crate) value: Option<String>,
+    /// Its value: true or false for a switch, null if it has none, and else text; several are separated by commas.
+    pub(crate) value: Value,
     /// `flag`, `environment <name>`, `file <path>` or `default`.
     pub(crate) origin: String,
 }
@@ -132,6 +133,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, Refusal> {
     let mut built = command.clone();
     built.build();
     yield_to_stronger(&built, &flags, &mut found);
+    check_one_of_each(&built, &flags, &found).map_err(wrong)?;
     let matches = with_defaults(command, &found)
         .try_get_matches_from(&arguments)
         .map_err(|error| usage(error, &found, json))?;
@@ -152,7 +154,8 @@ fn asks_for_json(arguments: &[OsString]) -> bool {
     words.iter().any(one) || words.windows(2).any(pair)
 }
 
-/// The command line, whose help names the environment variables.
+/// The command line, whose help names the environment variables. What has no flag is listed as an argument, even after
+/// options that have a heading.
 pub(crate) fn documented_command() -> Command {
     let keys = settings();
     map_args(
@@ -163,6 +166,7 @@ pub(crate) fn documented_command() -> Command {
                 let variable = &variables(arg.get_id().as_str())[0];
                 arg.help(format!("{help} [env: {variable}]"))
             }
+            None if arg.is_positional() => arg.help_heading(Resettable::Reset),
             None => arg,
         },
     )
@@ -263,10 +267,7 @@ fn switch(text: &str) -> Option<bool> {
 /// Of flags that exclude each other, only what the strongest source says counts.
 fn yield_to_stronger(command: &Command, matches: &ArgMatches, found: &mut BTreeMap<String, Found>) {
     let (leaf, matches) = leaf(command, matches);
-    for group in leaf.get_groups() {
-        if group.clone().is_multiple() {
-            continue;
-        }
+    for group in exclusive_groups(leaf) {
         let members: Vec<String> = group.get_args().map(ToString::to_string).collect();
         let by_flag = members.iter().any(|key| is_flag(matches, key));
         let by_secret = SECRETS
@@ -282,6 +283,44 @@ fn yield_to_stronger(command: &Command, matches: &ArgMatches, found: &mut BTreeM
                 || !(by_flag || by_secret) && Some(source_rank(&found.origin)) == strongest
         });
     }
+}
+
+fn exclusive_groups(command: &Command) -> impl Iterator<Item = &ArgGroup> {
+    command
+        .get_groups()
+        .filter(|group| !(*group).clone().is_multiple())
+}
+
+/// The parser sees values that are no flags as defaults, and lets defaults exclude each other unnoticed.
+fn check_one_of_each(
+    command: &Command,
+    matches: &ArgMatches,
+    found: &BTreeMap<String, Found>,
+) -> anyhow::Result<()> {
+    let (leaf, _) = leaf(command, matches);
+    for group in exclusive_groups(leaf) {
+        let members: Vec<_> = leaf
+            .get_arguments()
+            .filter(|arg| group.get_args().any(|id| id == arg.get_id()))
+            .filter_map(|arg| Some((arg, found.get(arg.get_id().as_str())?)))
+            .filter(|(arg, found)| !is_off(arg, found))
+            .collect();
+        if let [(one, found), (other, _), ..] = members.as_slice() {
+            let place = match &found.origin {
+                Origin::Environment(_) => "the environment".to_owned(),
+                Origin::File(path) => path.display().to_string(),
+            };
+            let (one, other) = (one.get_id(), other.get_id());
+            let message = format!("{one} and {other} are both set in {place}; choose one");
+            return Err(Problem::usage(message).into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether it is a switch that is off, which chooses nothing.
+fn is_off(arg: &Arg, found: &Found) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue) && found.values == ["false"]
 }
 
 const fn source_rank(origin: &Origin) -> u8 {
@@ -329,9 +368,9 @@ fn explain(
     while let Some((_, inner)) = matches.subcommand() {
         matches = inner;
     }
-    let explained = keys.keys().map(|key| Setting {
+    let explained = keys.iter().map(|(key, arg)| Setting {
         key: key.clone(),
-        value: value_of(matches, key),
+        value: value_of(matches, key, arg),
         origin: if is_flag(matches, key) {
             "flag".to_owned()
         } else {
@@ -346,17 +385,22 @@ fn explain(
     all
 }
 
-fn value_of(matches: &ArgMatches, key: &str) -> Option<String> {
-    let raw = matches.try_get_raw(key).ok()??;
+fn value_of(matches: &ArgMatches, key: &str, arg: &Arg) -> Value {
+    let Ok(Some(raw)) = matches.try_get_raw(key) else {
+        return Value::Null;
+    };
+    if matches!(arg.get_action(), ArgAction::SetTrue) {
+        return matches.get_flag(key).into();
+    }
     let values: Vec<_> = raw.map(|value| value.to_string_lossy()).collect();
-    Some(values.join(","))
+    values.join(",").into()
 }
 
 fn secret(key: &str, variable: &str) -> Setting {
     let set = env::get(variable).is_some();
     Setting {
         key: key.to_owned(),
-        value: set.then(|| "[set]".to_owned()),
+        value: set.then_some("[set]").into(),
         origin: if set {
             format!("environment {variable}")
         } else {
@@ -371,19 +415,24 @@ fn refuse_secrets(arguments: &[OsString]) -> anyhow::Result<()> {
     for flag in flags.filter_map(|argument| argument.to_str()) {
         let name = flag.split('=').next().unwrap_or_default();
         if matches!(name, "--token" | "--workspace-token" | "--admin-token") {
-            let (file, variable) = match name {
-                "--admin-token" => ("--admin-token-file", "MOLECULE_ADMIN_TOKEN"),
-                _ => ("--token-file", "MOLECULE_WORKSPACE_TOKEN"),
-            };
-            let message = format!(
-                "{name} is refused, because others can read a process's arguments; use {file}, {file_fd}, the variable \
-                 {variable} or `token set`, and replace the token if it was typed",
-                file_fd = file.replace("-file", "-fd"),
-            );
-            return Err(Problem::usage(message).into());
+            return Err(secret_argument(name).into());
         }
     }
     Ok(())
+}
+
+/// Why a secret is not taken from the arguments, and where it belongs. `name` is how it was given, never what it was.
+pub(crate) fn secret_argument(name: &str) -> Problem {
+    let instead = match name {
+        "--admin-token" => {
+            "--admin-token-file, --admin-token-fd or the variable MOLECULE_ADMIN_TOKEN"
+        }
+        _ => "--token-file, --token-fd, the variable MOLECULE_WORKSPACE_TOKEN or `token set`",
+    };
+    Problem::usage(format!(
+        "{name} is refused, because others can read a process's arguments; use {instead}, and replace the token if it \
+         was typed"
+    ))
 }
 
 /// A wrong value is named by where it comes from, and never repeated: it may hold a password.
@@ -453,6 +502,23 @@ mod tests {
             .render_long_help()
             .to_string();
         assert!(help.contains("[env: MOLECULE_PLATFORM_URL]"), "{help}");
+    }
+
+    #[test]
+    fn what_has_no_flag_is_listed_as_an_argument() {
+        let mut command = documented_command();
+        for path in [
+            ["secrets", "get"].as_slice(),
+            &["reply"],
+            &["workspace", "create"],
+        ] {
+            let mut at = &mut command;
+            for name in path {
+                at = at.find_subcommand_mut(name).unwrap();
+            }
+            let help = at.render_help().to_string();
+            assert!(help.contains("\nArguments:\n"), "{help}");
+        }
     }
 
     #[test]

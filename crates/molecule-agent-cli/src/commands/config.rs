@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use crate::args::AdminTokenArgs;
 use crate::commands::connect::ConnectArgs;
@@ -32,7 +33,11 @@ pub(crate) fn show(settings: &[Setting], io: &Output) -> anyhow::Result<Exit> {
 }
 
 fn table(settings: &[Setting]) -> String {
-    let value = |setting: &Setting| setting.value.clone().unwrap_or_else(|| "-".to_owned());
+    let value = |setting: &Setting| match &setting.value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
     let width = |text: &dyn Fn(&Setting) -> usize| settings.iter().map(text).max().unwrap_or(0);
     let keys = width(&|setting| setting.key.chars().count());
     let values = width(&|setting| value(setting).chars().count());

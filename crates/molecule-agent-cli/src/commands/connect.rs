@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
+use molecule_agent::protocol::endpoints::Lookup;
 use molecule_agent::{
     AgentError, AgentLoop, ClientBuilder, Connect, HeartbeatLoop, RemoteAgentClient, Since,
     StopReason, WorkspaceId,
@@ -14,7 +15,7 @@ use crate::args::{AgentArgs, JoinArgs};
 use crate::commands::single::mode_name;
 use crate::duration;
 use crate::exit::{Exit, Problem};
-use crate::handlers::{Context, HandlerArgs};
+use crate::handlers::{Context, HandlerArgs, NO_HANDLER};
 use crate::output::Output;
 use crate::signals::Signals;
 
@@ -50,15 +51,15 @@ struct RunArgs {
     /// How long a running handler may take to finish when the agent has to stop
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     drain_timeout: Duration,
-    /// How often to ask for messages [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse_interval)]
-    poll_interval: Option<Duration>,
-    /// How often to say that the agent lives [default: 30s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse_interval)]
-    heartbeat_interval: Option<Duration>,
-    /// How often to ask whether to go on [default: 30s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse_interval)]
-    state_poll_interval: Option<Duration>,
+    /// How often to ask for messages
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse_interval)]
+    poll_interval: Duration,
+    /// How often to say that the agent lives
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse_interval)]
+    heartbeat_interval: Duration,
+    /// How often to ask whether to go on
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse_interval)]
+    state_poll_interval: Duration,
     /// Where the agent's place in the log is kept [default: cursor, in its directory]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cursor_file: Option<PathBuf>,
@@ -79,6 +80,12 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
     let args = args.with_id();
     let is_push = args.check_mode()?;
     let client = args.client()?;
+    if !is_push && !args.handler.is_given() {
+        return Err(Problem::usage(NO_HANDLER).into());
+    }
+    if !args.join.create {
+        look_before_moving_in(&client).await?;
+    }
     let _only_one = AgentLock::take(client.state_dir())?;
     let signals = Signals::listen()?;
     let running = async {
@@ -93,6 +100,32 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
         problem = forced(&signals, io) => return Err(problem.into()),
     };
     stopped(reason, &client, io)
+}
+
+/// A mistyped id leaves no directory behind: before the first one is made, the platform is asked whether it knows the
+/// workspace.
+async fn look_before_moving_in(client: &RemoteAgentClient) -> anyhow::Result<()> {
+    if client.state_dir().exists() {
+        return Ok(());
+    }
+    match client.look().await? {
+        Lookup::Found(_) => Ok(()),
+        Lookup::Removed => Err(AgentError::Deleted(client.workspace_id()).into()),
+        _ => Err(AgentError::UnknownWorkspace(client.workspace_id()).into()),
+    }
+}
+
+/// Tells a person why there is no agent online yet.
+async fn say_if_waiting(args: &ConnectArgs, client: &RemoteAgentClient, io: &Output) {
+    if !args.run.stay || args.join.resume {
+        return;
+    }
+    // Joining asks again, and reports what goes wrong.
+    if let Ok(Lookup::Found(info)) = client.look().await
+        && info.status.as_str() == "paused"
+    {
+        io.note("waiting: its user paused the workspace");
+    }
 }
 
 /// Ends when a second signal came.
@@ -112,6 +145,7 @@ async fn poll(
     io: &Output,
 ) -> anyhow::Result<StopReason> {
     let handler = args.handler.build(Context::new(client.clone())).await?;
+    say_if_waiting(args, client, io).await;
     let (online, joined) = (*io, client.clone());
     let connect = Connect::new()
         .with_register(args.join.options())
@@ -199,17 +233,11 @@ impl ConnectArgs {
 }
 
 impl RunArgs {
-    fn configure(&self, mut builder: ClientBuilder) -> ClientBuilder {
-        if let Some(interval) = self.poll_interval {
-            builder = builder.poll_interval(interval);
-        }
-        if let Some(interval) = self.heartbeat_interval {
-            builder = builder.heartbeat_interval(interval);
-        }
-        if let Some(interval) = self.state_poll_interval {
-            builder = builder.state_poll_interval(interval);
-        }
+    fn configure(&self, builder: ClientBuilder) -> ClientBuilder {
         builder
+            .poll_interval(self.poll_interval)
+            .heartbeat_interval(self.heartbeat_interval)
+            .state_poll_interval(self.state_poll_interval)
     }
 
     fn agent_loop(&self) -> AgentLoop {

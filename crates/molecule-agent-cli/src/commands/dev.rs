@@ -1,5 +1,6 @@
 //! `dev`: a local platform in the foreground, and how to use it.
 
+use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,14 +10,14 @@ use clap::{Args, ValueEnum, ValueHint};
 use molecule_agent::protocol::endpoints::CreateWorkspace;
 use molecule_agent::token_store::{TokenStore, Wait};
 use molecule_agent::{AdminClient, PlatformUrl, Token, WorkspaceId, default_state_dir};
-use molecule_emulator::{Emulator, EmulatorConfig};
+use molecule_emulator::{Emulator, EmulatorConfig, EmulatorError};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::agent::{read_token, read_token_fd, read_token_file};
 use crate::args::AdminTokenArgs;
 use crate::env;
-use crate::exit::Exit;
+use crate::exit::{Exit, Problem};
 use crate::output::Output;
 use crate::signals::Signals;
 
@@ -29,7 +30,7 @@ const WAIT: Wait = Wait::For(Duration::from_secs(10));
 Without a token of yours, the administrator's token is made up once and kept in ~/.molecule/dev (mode 0600).")]
 pub(crate) struct DevArgs {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
     listen: SocketAddr,
     /// Which generation of platforms to behave like: b has poll mode
     #[arg(long, value_name = "GENERATION", default_value = "b")]
@@ -71,6 +72,7 @@ impl From<Generation> for molecule_emulator::Generation {
 /// When the address cannot be listened on, or a file cannot be read or written.
 pub(crate) async fn run(args: &DevArgs, io: &Output) -> anyhow::Result<Exit> {
     let signals = Signals::listen()?;
+    let _only_one = args.state.as_deref().map(lock_state).transpose()?;
     let given = given_token(&args.admin)?;
     let store = given.is_none().then(own_store).transpose()?;
     let kept = store
@@ -78,7 +80,9 @@ pub(crate) async fn run(args: &DevArgs, io: &Output) -> anyhow::Result<Exit> {
         .map(|store| store.load(WAIT))
         .transpose()?
         .flatten();
-    let emulator = Emulator::start(args.config(given.or(kept))).await?;
+    let emulator = Emulator::start(args.config(given.or(kept)))
+        .await
+        .map_err(explain)?;
     let admin = Token::new(emulator.admin_token())?;
     if let Some(store) = &store {
         store.save(&admin, WAIT)?;
@@ -101,6 +105,41 @@ pub(crate) async fn run(args: &DevArgs, io: &Output) -> anyhow::Result<Exit> {
     }
     io.note("stopped");
     Ok(Exit::Done)
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write it like 127.0.0.1:8080")
+}
+
+/// Locks the file beside the state file, which itself is replaced by every save: of two platforms on one file, the last
+/// to save would win.
+fn lock_state(path: &Path) -> anyhow::Result<File> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let beside = path.with_file_name(name);
+    let unusable = || Problem::usage(format!("--state: cannot use {}", beside.display()));
+    let file = File::create(&beside).with_context(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let message = format!(
+                "another platform keeps its state in {}; stop it first, or name another file with --state",
+                path.display()
+            );
+            Err(Problem::new(Exit::Locked, message).into())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(unusable),
+    }
+}
+
+/// Says which option helps where an address cannot be listened on.
+fn explain(error: EmulatorError) -> anyhow::Error {
+    let EmulatorError::Listen { address, source } = error else {
+        return error.into();
+    };
+    anyhow::Error::new(source).context(Problem::usage(format!(
+        "cannot listen on {address}; is another platform running there? `--listen 127.0.0.1:0` takes a free port"
+    )))
 }
 
 impl DevArgs {
@@ -231,7 +270,7 @@ A Molecule AI platform listens at {url} (Ctrl-C stops it)
 
 In a second terminal, {create_intro}connect an agent to it:
 
-{create}  molecule-agent connect {id} --platform-url {url} --exec 'tr a-z A-Z'
+{create}  molecule-agent connect {id} --platform-url {url} {answers}
 
 In a third one, send it a message as the canvas user would, read the log with its answer, and pause it:
 
@@ -242,6 +281,7 @@ In a third one, send it a message as the canvas user would, read the log with it
 {note}",
             create_intro = if self.workspace.is_none() { "create a workspace and " } else { "" },
             create = self.create_line(),
+            answers = self.answers(),
             note = self.note(),
         )
     }
@@ -254,10 +294,18 @@ In a third one, send it a message as the canvas user would, read the log with it
         format!("  molecule-agent workspace create my-agent --platform-url {url}{option}\n")
     }
 
+    /// What answers messages to the agent.
+    fn answers(&self) -> &'static str {
+        match self.generation {
+            Generation::A => "--reported-url http://localhost:9000",
+            Generation::B => "--exec 'tr a-z A-Z'",
+        }
+    }
+
     fn note(&self) -> &'static str {
         match self.generation {
             Generation::A => {
-                "\nGeneration a has no poll mode: an agent needs an address of its own (--reported-url)."
+                "\nGeneration a has no poll mode: messages are pushed to a server of yours, which --reported-url names."
             }
             Generation::B => "",
         }

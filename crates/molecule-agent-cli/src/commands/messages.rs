@@ -79,8 +79,12 @@ pub(crate) async fn inbox(args: &InboxArgs, io: &Output) -> anyhow::Result<Exit>
         let message = "this platform ignores --since-id, --since and --peer; leave them out, or use a newer platform";
         return Err(Problem::new(Exit::Unsupported, message).into());
     }
-    for message in client.fetch_inbound(&args.query()).await? {
-        io.data(&to_json(&message), || to_text(&message))?;
+    let messages = client.fetch_inbound(&args.query()).await?;
+    for message in &messages {
+        io.data(&to_json(message), || to_text(message))?;
+    }
+    if messages.is_empty() {
+        io.note("no messages");
     }
     Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -14,6 +15,9 @@ use crate::env;
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
 use crate::secret_env;
+
+/// The one descriptor with a token that a program would inherit: `main` keeps back all but the standard ones.
+const STDIN: u32 = 0;
 
 /// Commands about secrets.
 #[derive(Debug, Subcommand)]
@@ -64,8 +68,12 @@ pub(crate) async fn run(command: &SecretsCommand, io: &Output) -> anyhow::Result
 }
 
 async fn list(args: &ListArgs, io: &Output) -> anyhow::Result<Exit> {
-    for secret in args.agent.client()?.list_secrets().await? {
-        io.data(&secret, || format!("{}  {}", secret.key, secret.scope))?;
+    let secrets = args.agent.client()?.list_secrets().await?;
+    for secret in &secrets {
+        io.data(secret, || format!("{}  {}", secret.key, secret.scope))?;
+    }
+    if secrets.is_empty() {
+        io.note("no secrets");
     }
     Ok(Exit::Done)
 }
@@ -106,6 +114,10 @@ async fn exec(args: &ExecArgs) -> anyhow::Result<Exit> {
         .env_clear()
         .envs(env::inheritable())
         .envs(secrets.iter().map(|(key, value)| (key, value.expose())));
+    if args.agent.identity.token_fd == Some(STDIN) {
+        // A file can be read again from its beginning.
+        command.stdin(Stdio::null());
+    }
     let error = command.exec();
     let name = program.to_string_lossy();
     Err(error).context(Problem::usage(format!(

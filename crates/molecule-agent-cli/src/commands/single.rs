@@ -2,7 +2,7 @@
 
 use clap::Args;
 use molecule_agent::protocol::endpoints::DeliveryMode;
-use molecule_agent::{AgentError, RegisterOptions};
+use molecule_agent::{AgentError, RegisterOptions, WorkspaceId};
 use serde_json::json;
 
 use crate::args::{AgentArgs, JoinArgs};
@@ -77,8 +77,12 @@ pub(crate) const fn mode_name(mode: Option<DeliveryMode>) -> &'static str {
 
 pub(crate) async fn register(args: &RegisterArgs, io: &Output) -> anyhow::Result<Exit> {
     let client = args.join.client(&args.agent, |builder| builder)?;
-    let registration = client.register_with(args.join.options()).await?;
     let id = client.workspace_id();
+    let registration = match client.register_with(args.join.options()).await {
+        Ok(registration) => registration,
+        Err(error @ AgentError::Paused(_)) => return Err(paused(id, error, io)),
+        Err(error) => return Err(error.into()),
+    };
     let mode = mode_name(registration.delivery_mode);
     let data = json!({
         "workspace_id": id,
@@ -92,6 +96,15 @@ pub(crate) async fn register(args: &RegisterArgs, io: &Output) -> anyhow::Result
         io.note(&format!("the platform issued a token; it is kept in {dir}"));
     }
     Ok(Exit::Done)
+}
+
+/// A paused workspace is both an answer and a reason why nothing was done.
+fn paused(id: WorkspaceId, why: AgentError, io: &Output) -> anyhow::Error {
+    let data = json!({"workspace_id": id, "status": "paused"});
+    match io.data(&data, || format!("paused {id}")) {
+        Ok(()) => why.into(),
+        Err(error) => error,
+    }
 }
 
 /// A deleted workspace is both an answer and an error.

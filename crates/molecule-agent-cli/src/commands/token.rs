@@ -1,5 +1,6 @@
 //! `token`: the agent's own token.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,8 +11,9 @@ use molecule_agent::token_store::{TokenStore, Wait};
 use serde_json::json;
 
 use crate::agent::{read_token, read_token_fd, read_token_file};
-use crate::args::{IdentityArgs, PlaceArgs};
+use crate::args::{IdentityArgs, PlaceArgs, descriptor};
 use crate::exit::{Exit, Problem};
+use crate::options::secret_argument;
 use crate::output::Output;
 
 /// How long another process may hold the token file before that is an error.
@@ -48,9 +50,13 @@ pub(crate) struct SetArgs {
         id = "set_token_fd",
         long = "token-fd",
         value_name = "N",
-        group = "input"
+        group = "input",
+        value_parser = descriptor
     )]
     fd: Option<u32>,
+    /// Taken here to be refused: the parser's own refusal would repeat it.
+    #[arg(hide = true, num_args = 0..)]
+    token: Vec<OsString>,
 }
 
 /// Options of `token remove`.
@@ -101,6 +107,9 @@ fn find(identity: &IdentityArgs) -> anyhow::Result<(Token, String)> {
 }
 
 fn set(args: &SetArgs, io: &Output) -> anyhow::Result<Exit> {
+    if !args.token.is_empty() {
+        return Err(secret_argument("a token as an argument").into());
+    }
     let store = args.place.store()?;
     let token = match (&args.file, args.fd) {
         (Some(path), _) => read_token_file(path)?,

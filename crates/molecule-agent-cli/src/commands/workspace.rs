@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueHint};
+use molecule_agent::protocol::ApiError;
 use molecule_agent::protocol::endpoints::{CreateWorkspace, Lookup, WorkspaceInfo};
 use molecule_agent::token_store::{TokenStore, Wait};
 use molecule_agent::{AgentError, RemoteAgentClient, Token, WorkspaceId};
 use serde_json::json;
 
+use crate::agent::check_state_dir;
 use crate::args::{AdminArgs, PlaceArgs, PlatformArgs};
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
@@ -78,6 +80,21 @@ pub(crate) struct ChangeArgs {
 }
 
 pub(crate) async fn run(command: &WorkspaceCommand, io: &Output) -> anyhow::Result<Exit> {
+    dispatch(command, io).await.map_err(explain)
+}
+
+/// Only the administrator's token is sent here, so a platform that refuses a token refuses that one.
+fn explain(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(AgentError::Api(ApiError::Unauthorized(_))) => error.context(Problem::new(
+            Exit::Authentication,
+            "the platform does not accept the administrator's token; check MOLECULE_ADMIN_TOKEN or --admin-token-file",
+        )),
+        _ => error,
+    }
+}
+
+async fn dispatch(command: &WorkspaceCommand, io: &Output) -> anyhow::Result<Exit> {
     match command {
         WorkspaceCommand::Create(args) => create(args, io).await,
         WorkspaceCommand::List(args) => list(args, io).await,
@@ -136,6 +153,7 @@ impl CreateArgs {
         let Some(dir) = &self.state_dir else {
             return Ok(());
         };
+        check_state_dir(dir)?;
         if TokenStore::new(dir).load(LOCK_WAIT)?.is_some() {
             let message = format!(
                 "{} holds the token of another agent; name a new directory",

@@ -41,7 +41,8 @@ pub(crate) struct HandlerArgs {
 #[group(id = "handler", multiple = false)]
 #[command(next_help_heading = "Handlers")]
 struct Choice {
-    /// Answer with what `sh -c CMD` prints; it reads the message on stdin, and what it leaves running is killed
+    /// Answer with what `sh -c CMD` prints; it reads the message on stdin, and what it leaves running is killed. If it
+    /// fails, the sender is told its exit status and the last line of its stderr
     #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     exec: Option<String>,
     /// Answer with what the agent at this URL answers
@@ -134,7 +135,7 @@ impl HandlerArgs {
 }
 
 /// What to do without a handler.
-const NO_HANDLER: &str =
+pub(crate) const NO_HANDLER: &str =
     "what answers messages? choose one of --exec CMD, --forward URL, --echo and --reply TEXT";
 
 #[cfg(test)]

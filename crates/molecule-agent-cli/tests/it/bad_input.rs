@@ -80,11 +80,22 @@ fn a_handler_has_to_be_chosen() {
 }
 
 #[test]
+fn the_administrators_token_is_sent_to_its_own_places() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["workspace", "list", "--admin-token", "s3cr3t-token"];
+    let ran = Program::new(home.path(), &args).run();
+    ran.fails(2, &["MOLECULE_ADMIN_TOKEN", "--admin-token-file"]);
+    assert!(!ran.stderr.contains("token set"), "{}", ran.stderr);
+}
+
+#[test]
 fn tokens_are_no_arguments() {
     for args in [
         ["state", "--token", "s3cr3t-token"].as_slice(),
         &["state", "--token=s3cr3t-token"],
         &["workspace", "list", "--admin-token", "s3cr3t-token"],
+        &["token", "set", "s3cr3t-token"],
+        &["token", "set", "Bearer", "s3cr3t-token"],
     ] {
         let home = tempfile::tempdir().unwrap();
         let ran = Program::new(home.path(), args).run();
@@ -237,7 +248,13 @@ async fn a_wrong_admin_token_is_an_authentication_failure() {
         .program(&["workspace", "list"])
         .env("MOLECULE_ADMIN_TOKEN", "wrong")
         .run();
-    ran.fails(3, &["list workspaces answered 401"]);
+    ran.fails(
+        3,
+        &[
+            "list workspaces answered 401",
+            "check MOLECULE_ADMIN_TOKEN or --admin-token-file",
+        ],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -273,6 +290,7 @@ async fn an_unknown_workspace_is_not_created() {
         let ran = world.program(&[command, &["-w", ID]].concat()).run();
         ran.fails(2, &["knows no workspace", ID, "workspace create"]);
     }
+    assert!(!world.home.path().join(".molecule").exists());
     world
         .program(&["workspace", "show", ID])
         .run()
@@ -293,4 +311,45 @@ async fn errors_are_json_where_data_is() {
             .unwrap()
             .contains("knows no workspace")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_directory_that_is_a_file_is_named() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let file = world.home.path().join("file");
+    fs::write(&file, "").unwrap();
+    let below = file.join("below");
+    for dir in [&file, &below].map(|path| path.to_str().unwrap()) {
+        let expect = format!("--state-dir: {dir} is not a directory; name one");
+        for command in [
+            ["state"].as_slice(),
+            &["connect", "--echo"],
+            &["token", "show"],
+        ] {
+            let args = [command, &["--state-dir", dir]].concat();
+            agent.run(&args).fails(2, &[&expect, "~/.molecule/ID"]);
+        }
+        let create = ["workspace", "create", "a", "--state-dir", dir];
+        world.as_admin(&create).run().fails(2, &[&expect]);
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_form_is_shown_a_right_one() {
+    check(
+        &["state", "--config", ""],
+        2,
+        &["--config is empty; name a file"],
+    );
+    let descriptor = ["give a descriptor's number", "--token-fd 3 3< file"];
+    check(&["state", "--token-fd", "abc"], 2, &descriptor);
+    check(&["token", "set", "--token-fd", "abc"], 2, &descriptor);
+    check(
+        &["workspace", "list", "--admin-token-fd", "-"],
+        2,
+        &descriptor,
+    );
+    let listen = ["dev", "--listen", "foo"];
+    check(&listen, 2, &["--listen: write it like 127.0.0.1:8080"]);
 }

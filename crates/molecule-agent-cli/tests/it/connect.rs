@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use molecule_emulator::{EmulatorConfig, Generation};
 
-use crate::support::{Agent, Ran, World, command};
+use crate::support::{Agent, Program, Ran, World, command};
 
 /// An agent that runs, and its stderr line by line.
 struct Running {
@@ -18,7 +18,11 @@ struct Running {
 
 impl Running {
     fn start(agent: &Agent<'_>, args: &[&str]) -> Self {
-        let mut child = agent.connect(args).start();
+        Self::of(agent.connect(args))
+    }
+
+    fn of(program: Program) -> Self {
+        let mut child = program.start();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let seen = String::new();
         Self {
@@ -316,4 +320,37 @@ async fn a_token_is_in_no_argument_and_no_log() {
         serde_json::from_str::<serde_json::Value>(logged).is_ok(),
         "{logged}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_does_not_inherit_the_descriptor_of_the_token() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let path = world.home.path().join("token");
+    std::fs::write(&path, agent.token().expose()).unwrap();
+    let script = "cat /proc/self/fd/7 || echo nothing there";
+    let program = agent.connect(&["--token-fd", "7", "--exec", script]);
+    let mut running = Running::of(program.file_at_7(&path));
+    running.says("online");
+    agent.hears("show me").await;
+    told(&agent, "").await;
+    running.signal("TERM");
+    assert_eq!(running.ends().code, 0);
+    assert_eq!(agent.notifications().await, ["nothing there"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_starts_in_a_pause_says_that_it_waits() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    agent.run(&["register"]).succeeds();
+    world.admin.pause(agent.id).await.unwrap();
+    let mut running = Running::start(&agent, &["--echo", "--stay"]);
+    running.says("waiting: its user paused the workspace");
+    world.admin.resume(agent.id).await.unwrap();
+    running.says("online: workspace");
+    running.signal("TERM");
+    let ran = running.ends();
+    assert_eq!(ran.code, 0);
+    assert_eq!(ran.stderr.matches("waiting:").count(), 1, "{}", ran.stderr);
 }

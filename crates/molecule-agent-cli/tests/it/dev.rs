@@ -156,5 +156,38 @@ fn a_port_that_is_taken_is_said() {
     let args = ["dev", "--listen", &address];
     Program::new(home.path(), &args)
         .run()
-        .fails(1, &[&address, "another platform"]);
+        .fails(2, &[&address, "another platform", "--listen 127.0.0.1:0"]);
+}
+
+#[test]
+fn a_platform_without_poll_mode_is_shown_an_agent_that_works_there() {
+    let home = tempfile::tempdir().unwrap();
+    let listen = ["dev", "--listen", "127.0.0.1:0"];
+    let args = [&listen[..], &["--generation", "a", "--workspace", "w"]].concat();
+    let mut child = Program::new(home.path(), &args).start();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = lines.map(Result::unwrap);
+    let connect = lines.find(|line| line.contains("molecule-agent connect"));
+    let connect = connect.unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        connect.contains("--reported-url http://localhost:"),
+        "{connect}"
+    );
+    assert!(!connect.contains("--exec"), "{connect}");
+}
+
+#[test]
+fn a_state_file_belongs_to_one_platform() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state.json");
+    let state = ["--state", state.to_str().unwrap()];
+    let first = Dev::start(dev(home.path(), &state));
+    let second = [&["dev", "--listen", "127.0.0.1:0"], &state[..]].concat();
+    Program::new(home.path(), &second)
+        .run()
+        .fails(8, &["another platform", state[1], "--state"]);
+    first.stop().succeeds();
+    Dev::start(dev(home.path(), &state)).stop().succeeds();
 }

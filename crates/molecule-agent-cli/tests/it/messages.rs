@@ -8,7 +8,9 @@ async fn a_message_is_listed_and_answered() {
     let world = World::start().await;
     let agent = world.agent().await;
     agent.run(&["register"]);
-    agent.run(&["inbox"]).prints("");
+    let empty = agent.run(&["inbox"]);
+    assert_eq!(empty.prints("").stderr, "no messages\n");
+    assert_eq!(agent.run(&["inbox", "-q"]).stderr, "");
     agent.hears("first line\nsecond\u{1b}[31m line").await;
     let message = agent.only_message();
     assert_eq!(message["from"], "canvas");

@@ -104,3 +104,27 @@ async fn names_that_take_over_or_cannot_be_variables_are_left_out_or_refused() {
     exec(&agent, &["--only", "weird key/ü"], "true").fails(2, &["letters, digits and _"]);
     exec(&agent, &["--only", "NOPE"], "true").fails(2, &["no secret \"NOPE\""]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_does_not_inherit_the_descriptor_of_the_token() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let path = world.home.path().join("token");
+    std::fs::write(&path, agent.token().expose()).unwrap();
+    let run = |fd: &str| {
+        let script = format!("cat /proc/self/fd/{fd} || echo nothing there");
+        let args = ["secrets", "exec", "--token-fd", fd, "--", "sh", "-c"];
+        agent.program(&[&args[..], &[&script]].concat())
+    };
+    run("7").file_at_7(&path).run().prints("nothing there\n");
+    let file = std::fs::File::open(&path).unwrap();
+    run("0").stdin(file).run().prints("");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_there_are_no_secrets_is_said() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let ran = agent.run(&["secrets", "list"]);
+    assert_eq!(ran.prints("").stderr, "no secrets\n");
+}

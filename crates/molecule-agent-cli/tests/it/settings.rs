@@ -31,7 +31,14 @@ impl Home {
 
     /// The value of a setting and where it comes from.
     #[track_caller]
-    fn check(&self, flags: &[&str], env: &[(&str, &str)], key: &str, value: &str, origin: &str) {
+    fn check(
+        &self,
+        flags: &[&str],
+        env: &[(&str, &str)],
+        key: &str,
+        value: impl Into<Value>,
+        origin: &str,
+    ) {
         let settings = self.show(flags, env).json();
         let setting = find(&settings, key);
         assert_eq!(
@@ -113,22 +120,30 @@ fn the_strongest_source_wins_and_is_named() {
         "x,y",
         "environment MOLECULE_SKILL",
     );
-    home.check(&[], &[], "stay", "true", &file);
+    home.check(&[], &[], "stay", true, &file);
     home.check(
         &[],
         &[("MOLECULE_STAY", "no")],
         "stay",
-        "false",
+        false,
         "environment MOLECULE_STAY",
     );
-    home.check(&[], &[("MOLECULE_STAY", "")], "stay", "true", &file);
-    home.check(&[], &[], "drain_timeout", "30s", "default");
+    home.check(&[], &[("MOLECULE_STAY", "")], "stay", true, &file);
+    for (key, value) in [
+        ("drain_timeout", "30s"),
+        ("heartbeat_interval", "30s"),
+        ("state_poll_interval", "30s"),
+        ("log_format", "text"),
+    ] {
+        home.check(&[], &[], key, value, "default");
+    }
+    home.check(&[], &[], "resume", false, "default");
 }
 
 #[test]
 fn of_handlers_the_strongest_source_chooses_one() {
     let home = Home::with_config("exec = 'from-file'");
-    home.check(&["--echo"], &[], "echo", "true", "flag");
+    home.check(&["--echo"], &[], "echo", true, "flag");
     let settings = home.show(&["--echo"], &[("MOLECULE_REPLY", "hi")]).json();
     assert_eq!(
         (
@@ -228,4 +243,24 @@ fn secrets_are_shown_as_set() {
         !ran.stdout.contains("s3cr3t") && !ran.stderr.contains("s3cr3t"),
         "{ran:?}"
     );
+}
+
+#[test]
+fn two_handlers_of_one_source_are_refused() {
+    let both = Home::with_config("exec = 'cat'\necho = true");
+    both.refuses(
+        &[],
+        &[],
+        &["echo", "exec", "both set in", "config.toml; choose one"],
+    );
+    let env = [("MOLECULE_ECHO", "1"), ("MOLECULE_EXEC", "cat")];
+    let empty = Home::with_config("");
+    empty.refuses(&[], &env, &["are both set in the environment; choose one"]);
+    both.check(&[], &env[1..], "exec", "cat", "environment MOLECULE_EXEC");
+    both.check(&["--reply", "hi"], &env, "reply", "hi", "flag");
+    let off = Home::with_config("exec = 'cat'\necho = false");
+    let file = format!("file {}", off.config.display());
+    off.check(&[], &[], "exec", "cat", &file);
+    let tokens = Home::with_config("token_file = 't'\ntoken_fd = 3");
+    tokens.refuses(&[], &[], &["token_f", "choose one"]);
 }

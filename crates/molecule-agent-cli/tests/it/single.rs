@@ -85,9 +85,17 @@ async fn a_paused_workspace_is_registered_only_on_demand() {
     agent.run(&["register"]);
     world.admin.pause(agent.id).await.unwrap();
     let ran = agent.run(&["register"]);
-    ran.prints("");
+    ran.prints(&format!("paused {}\n", agent.id));
     assert!(ran.stderr.contains("--resume"), "{}", ran.stderr);
     assert_eq!(agent.info().await.status.as_str(), "paused");
+    let json = agent.run(&["register", "--json"]);
+    let expect = json!({"workspace_id": agent.id, "status": "paused"});
+    assert_eq!(json.json(), expect);
+    assert!(
+        json.stderr.contains(r#""kind":"paused""#),
+        "{}",
+        json.stderr
+    );
     agent.run(&["register", "--resume"]);
     assert_eq!(agent.info().await.status.as_str(), "online");
 }

@@ -70,6 +70,26 @@ impl Program {
         self
     }
 
+    /// The same with the file open as descriptor 7, by a shell whose place the program takes.
+    pub(crate) fn file_at_7(self, path: &Path) -> Self {
+        let environment = self.command.get_envs();
+        let mut shell = command("/bin/sh");
+        shell
+            .args(["-c", r#"exec "$@" 7<"$0""#])
+            .arg(path)
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .env_clear()
+            .envs(environment.filter_map(|(name, value)| Some((name, value?))))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self {
+            command: shell,
+            input: None,
+        }
+    }
+
     pub(crate) fn start(mut self) -> Child {
         let mut child = self.command.spawn().unwrap();
         if let Some(input) = self.input {
