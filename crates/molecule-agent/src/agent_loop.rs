@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_protocol::endpoints::Delivery;
 use molecule_protocol::{InboundMessage, Role};
 use molecule_transport::within;
 use tokio_util::sync::CancellationToken;
@@ -90,17 +89,14 @@ impl RemoteAgentClient {
     ///
     /// # Errors
     /// [`AgentError::PollModeUnsupported`] on a platform without cursors; [`AgentError::PushedElsewhere`] for a client with
-    /// a reported url; [`AgentError::State`] when the place in the
-    /// log cannot be kept, because going on would answer messages twice.
+    /// a reported url; [`AgentError::State`] when the place in the log cannot be kept, because going on would answer messages twice.
     pub async fn run_agent_loop(
         &self,
         handler: impl Handler,
         options: AgentLoop,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
-        if matches!(self.settings().delivery, Delivery::Push { .. }) {
-            return Err(AgentError::PushedElsewhere);
-        }
+        self.require_polling()?;
         let vitals = Arc::new(Vitals::default());
         let mut beats = HeartbeatLoop::new();
         beats.max_iterations = options.max_iterations;

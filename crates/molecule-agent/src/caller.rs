@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use molecule_protocol::{Answer, ApiError, Auth, Endpoint, PlatformUrl};
+use molecule_protocol::{Answer, ApiError, Auth, Call, Endpoint, PlatformUrl};
 use molecule_transport::{CallOptions, Transport};
 
 use crate::AgentError;
@@ -64,15 +64,16 @@ impl Caller {
         endpoint: &E,
         options: &CallOptions,
     ) -> Result<E::Output, AgentError> {
-        if endpoint.call().auth == Auth::Open {
-            return self.call_once(endpoint, options).await;
+        let call = endpoint.call();
+        if call.auth == Auth::Open {
+            return self.call_once(endpoint, &call, options).await;
         }
         let known = self.tokens.generation().await?;
-        match self.call_once(endpoint, options).await {
+        match self.call_once(endpoint, &call, options).await {
             Err(AgentError::Api(ApiError::Unauthorized(_)))
                 if self.tokens.generation().await? != known =>
             {
-                self.call_once(endpoint, options).await
+                self.call_once(endpoint, &call, options).await
             }
             result => result,
         }
@@ -81,9 +82,9 @@ impl Caller {
     async fn call_once<E: Endpoint + Sync>(
         &self,
         endpoint: &E,
+        call: &Call,
         options: &CallOptions,
     ) -> Result<E::Output, AgentError> {
-        let call = endpoint.call();
         let mut options = options
             .clone()
             .with_repeatable(call.repeatable)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use molecule_protocol::WorkspaceStatus;
-use molecule_protocol::endpoints::{Delivery, Lookup};
+use molecule_protocol::endpoints::Lookup;
 use tokio_util::sync::CancellationToken;
 
 use crate::life::{describe, pause};
@@ -87,9 +87,7 @@ impl RemoteAgentClient {
         options: Connect,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
-        if matches!(self.settings().delivery, Delivery::Push { .. }) {
-            return Err(AgentError::PushedElsewhere);
-        }
+        self.require_polling()?;
         let handler: Arc<dyn Handler> = Arc::new(handler);
         let (mut register, mut has_run) = (options.register, false);
         loop {

@@ -4,12 +4,11 @@ use molecule_protocol::{ActivityId, ActivityRow, ApiError, InboundMessage, Messa
 use molecule_transport::{Phase, TransportError};
 use uuid::Uuid;
 
+use crate::inbound::MAX_ROWS;
 use crate::{AgentError, FetchInbound, RemoteAgentClient};
 
 /// How often a server that fails is asked, where it fails for this answer alone: a peer's, or the platform with a 500.
 const MAX_TRIES: u32 = 10;
-/// The most rows that the platform gives at once.
-const WINDOW: u32 = 500;
 
 impl RemoteAgentClient {
     /// Answers a message: the canvas user by a notification, a peer by a message through the platform.
@@ -111,11 +110,11 @@ impl<'a> Reply<'a> {
 
     /// An empty log had no row to start from, and one that was pruned since is as good as empty.
     async fn rows_after(&self, mark: ActivityId) -> Result<Vec<ActivityRow>, AgentError> {
-        let after = FetchInbound::new().with_since_id(mark).with_limit(WINDOW);
+        let after = FetchInbound::new().with_since_id(mark).with_limit(MAX_ROWS);
         match self.client.fetch_rows(&after).await {
             Err(AgentError::Api(ApiError::Gone(_))) => Ok(self
                 .client
-                .fetch_rows(&FetchInbound::new().with_limit(WINDOW))
+                .fetch_rows(&FetchInbound::new().with_limit(MAX_ROWS))
                 .await?
                 .rows),
             page => Ok(page?.rows),

@@ -145,8 +145,8 @@ impl Call {
 /// How the platform says that it did something: `{"status": "ok"}` and the like.
 #[derive(Deserialize)]
 struct Done {
-    #[expect(dead_code, reason = "that it is there is what counts")]
-    status: String,
+    #[serde(rename = "status")]
+    _status: String,
 }
 
 /// What came back: status, headers and the whole body.

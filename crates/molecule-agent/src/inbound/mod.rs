@@ -6,7 +6,7 @@ mod poll;
 pub use cursor::Cursor;
 pub use poll::{Batch, Item, PollDelivery, Since};
 
-use molecule_protocol::endpoints::{ActivityPage, ActivitySource, ListActivity};
+use molecule_protocol::endpoints::{ActivityPage, ActivitySource, Delivery, ListActivity};
 use molecule_protocol::{
     ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp, WorkspaceId,
 };
@@ -148,6 +148,14 @@ impl RemoteAgentClient {
         }
     }
 
+    /// Messages that are pushed elsewhere cannot be polled for.
+    pub(crate) fn require_polling(&self) -> Result<(), AgentError> {
+        match self.settings().delivery {
+            Delivery::Poll => Ok(()),
+            Delivery::Push { .. } => Err(AgentError::PushedElsewhere),
+        }
+    }
+
     /// Fewer rows are asked for when those that were asked for are too large together; whether there are more is in
     /// `full`.
     pub(crate) async fn fetch_rows(&self, query: &FetchInbound) -> Result<Rows, AgentError> {
@@ -167,6 +175,8 @@ impl RemoteAgentClient {
     }
 }
 
+/// The most rows that the platform gives at once.
+pub(crate) const MAX_ROWS: u32 = 500;
 /// How many rows the platform gives when it is not told.
 const DEFAULT_LIMIT: u32 = 100;
 /// The most that the rows of one answer may measure, so that an agent's memory is bounded.

@@ -6,12 +6,10 @@ use std::time::Duration;
 use molecule_protocol::{ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp};
 use tokio::task::spawn_blocking;
 
-use super::{Cursor, CursorSupport, FetchInbound, Rows};
+use super::{Cursor, CursorSupport, FetchInbound, MAX_ROWS, Rows};
 use crate::tokens::finished;
 use crate::{AgentError, RemoteAgentClient};
 
-/// The most rows that the platform gives at once.
-const WINDOW: u32 = 500;
 /// How many rows back to look for those that were not seen yet.
 const FARTHEST: usize = 10_000;
 
@@ -114,7 +112,7 @@ impl PollDelivery {
         }
         let query = FetchInbound::new()
             .with_since_id(position)
-            .with_limit(WINDOW);
+            .with_limit(MAX_ROWS);
         match self.client.fetch_rows(&query).await {
             Err(AgentError::Api(ApiError::Gone(_))) => self.window().await,
             page => Ok(self.batch(page?)),
@@ -206,7 +204,7 @@ impl PollDelivery {
         known: &Cursor,
     ) -> Result<Vec<ActivityRow>, AgentError> {
         let mut rows: Vec<ActivityRow> = Vec::new();
-        let mut query = query.clone().with_limit(WINDOW);
+        let mut query = query.clone().with_limit(MAX_ROWS);
         while rows.len() < FARTHEST {
             let page = self.client.fetch_rows(&query).await?;
             let fresh: Vec<_> = page

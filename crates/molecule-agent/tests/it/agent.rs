@@ -125,14 +125,7 @@ async fn a_running_handler_may_finish_when_the_agent_stops() {
     let world = World::new();
     let client = world.registered("alpha").await;
     let id = client.workspace_id();
-    let clock = world.clock.clone();
-    let slow = move |message: InboundMessage| {
-        let rest = clock.sleep(Duration::from_secs(20));
-        async move {
-            rest.await;
-            message.text
-        }
-    };
+    let slow = world.slow_echo(20);
     let agent = world.start(&client, slow.clone());
     world.pass(1).await;
     world.say(id, "m-1", "in time").await;
@@ -271,14 +264,7 @@ async fn no_further_message_is_taken_once_the_agent_is_to_stop() {
     let world = World::new();
     let client = world.registered("alpha").await;
     let id = client.workspace_id();
-    let clock = world.clock.clone();
-    let slow = move |message: InboundMessage| {
-        let rest = clock.sleep(Duration::from_secs(10));
-        async move {
-            rest.await;
-            message.text
-        }
-    };
+    let slow = world.slow_echo(10);
     let agent = world.start(&client, slow);
     world.pass(1).await;
     world.say(id, "m-1", "one").await;

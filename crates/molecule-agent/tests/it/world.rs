@@ -221,6 +221,18 @@ impl World {
         self.clock.sleep(Duration::from_millis(1)).await;
     }
 
+    /// A handler that answers with the message itself, after so many seconds.
+    pub(crate) fn slow_echo(&self, seconds: u64) -> impl Handler + Clone + use<> {
+        let clock = self.clock.clone();
+        move |message: InboundMessage| {
+            let rest = clock.sleep(Duration::from_secs(seconds));
+            async move {
+                rest.await;
+                message.text
+            }
+        }
+    }
+
     /// Simulated seconds since the start.
     pub(crate) fn clock_seconds(&self) -> u64 {
         self.clock.now().as_secs()

@@ -72,6 +72,8 @@ struct RegisterBody<'a> {
 /// The token comes once: nothing else in the answer may keep it from being read.
 #[derive(Deserialize)]
 struct RegisteredBody {
+    #[serde(rename = "status")]
+    _status: String,
     #[serde(default)]
     auth_token: Option<Secret>,
     #[serde(default)]
@@ -97,7 +99,6 @@ impl Endpoint for Register {
     }
 
     fn read(&self, answer: &Answer<'_>) -> Result<Registered, ApiError> {
-        answer.done(Self::NAME)?;
         let body: RegisteredBody = answer.json(Self::NAME)?;
         Ok(Registered {
             auth_token: body
