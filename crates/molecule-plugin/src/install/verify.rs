@@ -1,0 +1,200 @@
+//! Comparing an installed plugin with its receipt.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::folder::{Entry, Folder, refused};
+use super::journal;
+use super::layout::Layout;
+use super::lock::Locked;
+use super::names::key;
+use super::options::CancelFlag;
+use super::receipt::Receipt;
+use super::snapshot::{Snapshot, State, printable, snapshot};
+use super::store::absolute;
+use super::wait::Wait;
+use crate::manifest_hash::MANIFEST_PATH;
+use crate::{Manifest, ManifestHash, PluginError, PluginName, Sha256Digest, manifest_digest};
+
+/// How long an installation of the plugin that is going on is waited for.
+const PATIENCE: Wait = Wait::For(Duration::from_secs(10));
+
+/// How a directory compares with what was expected of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// Whether nothing of the plugin itself was changed or removed, and the expectation is met. With a receipt, `added` files do
+    /// not count; without one, they do.
+    pub intact: bool,
+    /// The manifest hash that was expected.
+    pub expected: Option<Sha256Digest>,
+    /// The manifest hash of the directory as it is; `None` when it holds something that has no place in one, as `setup.sh` may
+    /// leave.
+    pub digest: Option<Sha256Digest>,
+    /// Files of the plugin, or that `setup.sh` brought, that are not what they were after the installation.
+    pub changed: Vec<String>,
+    /// Files of the plugin, or that `setup.sh` brought, that are gone.
+    pub missing: Vec<String>,
+    /// Files that neither the archive nor `setup.sh` brought.
+    pub added: Vec<String>,
+    /// Files that `setup.sh` brought, changed or removed, and that are as it left them.
+    pub by_setup: Vec<String>,
+}
+
+/// Compares a directory with its receipt if it has one, and with `expected`. Without a receipt and without `expected` it is compared
+/// with the hash in its `plugin.yaml`. The manifest hash in the receipt has to be the `expected` one.
+///
+/// The paths in the result are escaped where they cannot be printed.
+///
+/// # Errors
+/// When there is nothing to compare with, the directory cannot be read or is being replaced by another process, or the receipt is
+/// damaged or of another version.
+pub fn verify_installed(
+    dir: &Path,
+    expected: Option<Sha256Digest>,
+) -> Result<Verification, PluginError> {
+    let dir = absolute(dir)?;
+    match compare_with_receipt(&dir, expected)? {
+        Some(verification) => Ok(verification),
+        None => compare_with_hash(&dir, expected),
+    }
+}
+
+fn compare_with_receipt(
+    dir: &Path,
+    expected: Option<Sha256Digest>,
+) -> Result<Option<Verification>, PluginError> {
+    let name = dir.file_name().and_then(|name| name.to_str());
+    let Some(Ok(name)) = name.map(str::parse::<PluginName>) else {
+        return Ok(None);
+    };
+    let Some(layout) = dir.parent().map(Layout::open).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    // So that the tree and its receipt are of one version.
+    let _locked = lock(&layout, &name)?;
+    let Some(Entry::Directory { inode }) = layout.dir.entry(name.as_str())? else {
+        return Ok(None);
+    };
+    let receipt = journal::read(&layout.receipts, &key(&name), inode)?;
+    let Some(receipt) = receipt.filter(|receipt| receipt.name == name) else {
+        return Ok(None);
+    };
+    let found = snapshot(dir)?;
+    Ok(Some(compare(&receipt, &found, expected)))
+}
+
+/// Where we cannot write, nobody of ours installs, and there is nothing to wait for.
+fn lock<'a>(layout: &'a Layout, name: &PluginName) -> Result<Option<Locked<'a>>, PluginError> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match layout.lock(name, PATIENCE, &CancelFlag::default()) {
+        Err(PluginError::Io { source, .. })
+            if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem) =>
+        {
+            Ok(None)
+        }
+        locked => locked.map(Some),
+    }
+}
+
+fn compare(receipt: &Receipt, found: &Snapshot, expected: Option<Sha256Digest>) -> Verification {
+    let installed = after_setup(receipt);
+    let mut verification = Verification {
+        intact: false,
+        expected: Some(expected.unwrap_or(receipt.digest)),
+        digest: digest(found),
+        changed: Vec::new(),
+        missing: Vec::new(),
+        added: Vec::new(),
+        by_setup: Vec::new(),
+    };
+    for (path, state) in &installed {
+        let list = match (found.get(*path), state) {
+            (found, state) if found == state.as_ref() => match receipt.setup.contains_key(*path) {
+                true => &mut verification.by_setup,
+                false => continue,
+            },
+            (None, _) => &mut verification.missing,
+            (Some(_), _) => &mut verification.changed,
+        };
+        list.push(printable(path));
+    }
+    let added = found
+        .keys()
+        .filter(|path| !installed.contains_key(path.as_slice()));
+    verification.added = added.map(|path| printable(path)).collect();
+    verification.intact = verification.changed.is_empty()
+        && verification.missing.is_empty()
+        && verification.expected == Some(receipt.digest);
+    verification
+}
+
+/// What the receipt says is there, `None` for what `setup.sh` removed.
+fn after_setup(receipt: &Receipt) -> BTreeMap<&[u8], Option<State>> {
+    let archived = receipt.files.iter();
+    let mut states: BTreeMap<_, _> = archived
+        .map(|(path, digest)| (path.as_bytes(), Some(State::File(*digest))))
+        .collect();
+    states.extend(
+        receipt
+            .setup
+            .iter()
+            .map(|(path, state)| (path.as_slice(), *state)),
+    );
+    states
+}
+
+fn digest(found: &Snapshot) -> Option<Sha256Digest> {
+    let mut hash = ManifestHash::default();
+    for (path, state) in found {
+        match (str::from_utf8(path), state) {
+            (Ok(path), State::File(digest)) => hash.add(path, *digest),
+            _ => return None,
+        }
+    }
+    Some(hash.digest())
+}
+
+fn compare_with_hash(
+    dir: &Path,
+    expected: Option<Sha256Digest>,
+) -> Result<Verification, PluginError> {
+    let expected = match expected {
+        Some(expected) => expected,
+        None => declared(dir)?.ok_or_else(|| {
+            refused(
+                dir,
+                "has no receipt, and no `plugin.yaml` that declares a sha256; give the hash to compare with",
+            )
+        })?,
+    };
+    let digest = manifest_digest(dir)?;
+    Ok(Verification {
+        intact: digest == expected,
+        expected: Some(expected),
+        digest: Some(digest),
+        changed: Vec::new(),
+        missing: Vec::new(),
+        added: Vec::new(),
+        by_setup: Vec::new(),
+    })
+}
+
+/// The hash that the directory's own manifest declares.
+fn declared(dir: &Path) -> Result<Option<Sha256Digest>, PluginError> {
+    let Some(folder) = Folder::open_any(dir)? else {
+        return Ok(None);
+    };
+    let Some(file) = folder.read(MANIFEST_PATH)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.take(Manifest::MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(folder.io_error("read", MANIFEST_PATH))?;
+    Ok(Manifest::parse(&bytes)?.sha256)
+}

@@ -1,0 +1,76 @@
+//! From an archive to a directory, in one pass.
+
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use crate::chunks::read_tar_gz;
+use crate::disk::Disk;
+use crate::reader::read_tar;
+use crate::{Observer, Options, Quarantine, Summary, UnpackError};
+
+/// Unpacks a `.tar.gz` into the new directory `parent/name`, or leaves nothing.
+///
+/// # Errors
+/// When the archive breaks a rule or cannot be read, or the directory exists or cannot be written. Nothing is left then, except
+/// as [`UnpackError::Residue`] says.
+pub fn unpack<O: Observer + Send>(
+    archive: impl Read,
+    parent: &Path,
+    name: &str,
+    options: &Options,
+    observer: &mut O,
+) -> Result<Quarantine, UnpackError> {
+    let (quarantine, handle) = Quarantine::create(parent, name)?;
+    let mut disk = Disk::new(quarantine.path().to_owned(), handle);
+    let result = read_tar_gz(archive, options, observer, &mut disk);
+    // Its handles are closed first, so that removing has some.
+    drop(disk);
+    match result {
+        Ok(summary) => Ok(quarantine.holding(summary)),
+        Err(error) => Err(quarantine.refused(error)),
+    }
+}
+
+/// Decides about a `.tar.gz` as [`unpack`] does, and writes nothing.
+///
+/// # Errors
+/// When the archive breaks a rule or cannot be read.
+pub fn check<O: Observer + Send>(
+    archive: impl Read,
+    options: &Options,
+    observer: &mut O,
+) -> Result<Summary, UnpackError> {
+    read_tar_gz(archive, options, observer, &mut ())
+}
+
+/// Decides about a bare tar archive, and writes nothing. Compressed bytes are the archive's own.
+///
+/// # Errors
+/// When the archive breaks a rule or cannot be read.
+pub fn check_tar<O: Observer>(
+    archive: impl Read,
+    options: &Options,
+    observer: &mut O,
+) -> Result<Summary, UnpackError> {
+    let mut archive = BufReader::new(Counted { archive, bytes: 0 });
+    let summary = read_tar(&mut archive, options, observer, &mut ())?;
+    let compressed_bytes = archive.into_inner().bytes;
+    Ok(Summary {
+        compressed_bytes,
+        ..summary
+    })
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    archive: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.archive.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
