@@ -116,6 +116,8 @@ pub struct EmulatorConfig {
     pub fixed_status_enum: bool,
     /// Where the state survives a restart of the process.
     pub state_file: Option<PathBuf>,
+    /// The plugins of the registry: a directory with one folder for each.
+    pub plugins_dir: Option<PathBuf>,
     /// Where the platform takes the time from.
     pub clock: Arc<dyn Clock>,
 }
@@ -136,6 +138,7 @@ impl EmulatorConfig {
             provisioner: true,
             fixed_status_enum: false,
             state_file: None,
+            plugins_dir: None,
             clock: Arc::new(SystemClock::new()),
         }
     }
@@ -217,6 +220,13 @@ impl EmulatorConfig {
         self
     }
 
+    /// Serves the plugins of this directory, one folder each. It is read anew for every request.
+    #[must_use]
+    pub fn with_plugins_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.plugins_dir = Some(path.into());
+        self
+    }
+
     /// Sets where the platform takes the time from.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -255,6 +265,7 @@ impl fmt::Debug for EmulatorConfig {
             .field("rate_limit", &self.rate_limit)
             .field("liveness", &self.liveness)
             .field("state_file", &self.state_file)
+            .field("plugins_dir", &self.plugins_dir)
             .finish_non_exhaustive()
     }
 }

@@ -29,7 +29,7 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// The address cannot be listened on, or the state file cannot be loaded.
+    /// The address cannot be listened on, the state file cannot be loaded, or the directory of plugins is not there.
     pub async fn start(config: EmulatorConfig) -> Result<Self, EmulatorError> {
         let listen = config.listen;
         Self::start_on(Platform::new(config)?, listen).await

@@ -60,6 +60,16 @@ pub enum EmulatorError {
         source: std::io::Error,
     },
 
+    /// The directory of plugins is missing or not a directory.
+    #[error("cannot read the plugins directory {}; create it, or name another one", path.display())]
+    ReadPlugins {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+
     /// A token cannot be written to a container's volume.
     #[error("cannot write the token of the container to {}", path.display())]
     WriteVolume {

@@ -13,6 +13,7 @@ use crate::config::{EmulatorConfig, Mode};
 use crate::error::EmulatorError;
 use crate::layers::RateLimiter;
 use crate::persistence::StateFile;
+use crate::plugins::{self, DownloadFault};
 use crate::state::State;
 use crate::tx::Tx;
 use crate::{layers, routes, token};
@@ -28,6 +29,7 @@ struct Shared {
     state: Mutex<State>,
     limiter: RateLimiter,
     per_minute: AtomicU32,
+    download_fault: Mutex<Option<DownloadFault>>,
     next_sweep: Mutex<Option<Timestamp>>,
     file: Option<StateFile>,
     changed: Notify,
@@ -38,11 +40,12 @@ impl Platform {
     ///
     /// # Errors
     ///
-    /// The state file is unreadable, damaged, or of a newer schema.
+    /// The state file is unreadable, damaged, or of a newer schema; the directory of plugins is not there.
     pub fn new(mut config: EmulatorConfig) -> Result<Self, EmulatorError> {
         if config.admin_token.is_none() && config.mode == Mode::Default {
             config.admin_token = Some(token::mint());
         }
+        plugins::check_dir(config.plugins_dir.as_deref())?;
         let file = config.state_file.clone().map(StateFile::new);
         let state = file
             .as_ref()
@@ -51,6 +54,7 @@ impl Platform {
             state: Mutex::new(state),
             limiter: RateLimiter::default(),
             per_minute: AtomicU32::new(config.rate_limit),
+            download_fault: Mutex::new(None),
             next_sweep: Mutex::new(None),
             file,
             changed: Notify::new(),
@@ -83,6 +87,22 @@ impl Platform {
 
     pub(crate) fn rate_limit(&self) -> u32 {
         self.shared.per_minute.load(Ordering::Relaxed)
+    }
+
+    /// Damages every plugin archive that is downloaded from now on; `None` ends that.
+    pub fn set_download_fault(&self, fault: impl Into<Option<DownloadFault>>) {
+        *self.lock_fault() = fault.into();
+    }
+
+    pub(crate) fn download_fault(&self) -> Option<DownloadFault> {
+        *self.lock_fault()
+    }
+
+    fn lock_fault(&self) -> MutexGuard<'_, Option<DownloadFault>> {
+        self.shared
+            .download_fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time as the platform writes it: microseconds.

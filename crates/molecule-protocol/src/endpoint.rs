@@ -215,14 +215,15 @@ impl<'a> Answer<'a> {
 
     /// The typed error of an answer that is not 2xx.
     pub(crate) fn refusal(&self, endpoint: &'static str) -> ApiError {
-        ApiError::from_refusal(
-            Refusal {
-                endpoint,
-                status: self.status,
-                message: self.message(),
-            },
-            self,
-        )
+        ApiError::from_refusal(self.refused(endpoint), self)
+    }
+
+    pub(crate) fn refused(&self, endpoint: &'static str) -> Refusal {
+        Refusal {
+            endpoint,
+            status: self.status,
+            message: self.message(),
+        }
     }
 
     /// The body as a JSON object, where it is one.
@@ -230,7 +231,8 @@ impl<'a> Answer<'a> {
         serde_json::from_slice(self.body).ok()
     }
 
-    fn message(&self) -> Option<String> {
+    /// The platform's own words, fit for a message.
+    pub(crate) fn message(&self) -> Option<String> {
         let text = self.object()?.get("error")?.as_str()?.to_owned();
         Some(text.chars().filter(|c| !c.is_control()).take(300).collect())
     }

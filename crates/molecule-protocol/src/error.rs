@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::error::Category;
 
 use crate::Answer;
+use crate::endpoints::PluginRefusal;
 
 /// Which call was refused, how, and in which words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,9 @@ pub enum ApiError {
     /// Another 4xx: the platform does not accept the request as it is.
     #[error("{0}: the platform does not accept the request")]
     Rejected(Refusal),
+    /// The platform does not hand out, or record, a plugin, for a reason of the plugin's or its source's.
+    #[error("{0}: {1}")]
+    Plugin(Refusal, PluginRefusal),
     /// 429: too many requests.
     #[error("{0}: too many requests; slow down")]
     RateLimited(Refusal),
@@ -133,6 +137,7 @@ impl ApiError {
             | Self::Gone(refusal)
             | Self::BudgetExceeded(refusal)
             | Self::Rejected(refusal)
+            | Self::Plugin(refusal, _)
             | Self::RateLimited(refusal)
             | Self::Unavailable(refusal)
             | Self::Unexpected(refusal) => refusal.status,

@@ -8,6 +8,7 @@ mod heartbeat;
 mod lifecycle;
 mod misc;
 mod peers;
+mod plugins;
 mod register;
 mod secrets;
 mod tokens;
@@ -71,6 +72,25 @@ pub(crate) fn router() -> Router<Platform> {
         .add(GET, "/workspaces/{id}/tokens", tokens::list)
         .add(POST, "/workspaces/{id}/tokens", tokens::create)
         .add(DELETE, "/workspaces/{id}/tokens/{token}", tokens::revoke)
+        .add(GET, "/plugins", plugins::list)
+        .add(GET, "/plugins/sources", plugins::sources)
+        .add(GET, "/workspaces/{id}/plugins", plugins::installed)
+        .add(POST, "/workspaces/{id}/plugins", plugins::install)
+        .add(
+            GET,
+            "/workspaces/{id}/plugins/available",
+            plugins::available,
+        )
+        .add(
+            DELETE,
+            "/workspaces/{id}/plugins/{name}",
+            plugins::uninstall,
+        )
+        .add(
+            GET,
+            "/workspaces/{id}/plugins/{name}/download",
+            plugins::download,
+        )
         .add(POST, "/org/tokens", tokens::create_for_org)
         .add(GET, "/admin/workspaces/{id}/test-token", tokens::test_token);
     table

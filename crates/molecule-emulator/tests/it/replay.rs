@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::agent::Agent;
 use crate::client::{Answer, Call};
+use crate::registry::publish;
 
 const ADMIN: &str = "administrator-token-of-the-replay-000000000";
 
@@ -95,8 +96,11 @@ impl Replay {
         if let Some(platform) = self.platform.take() {
             platform.stop().await.unwrap();
         }
+        let plugins = self.files.path().join("plugins");
+        std::fs::create_dir_all(&plugins).unwrap();
         let config = configuration(mode)
             .with_state_file(self.files.path().join("state.json"))
+            .with_plugins_dir(plugins)
             .with_clock(Arc::clone(&self.clock) as Arc<dyn Clock>);
         let platform = Emulator::start(config).await.unwrap();
         let url = platform.url();
@@ -321,9 +325,12 @@ impl Replay {
                 workspace,
                 key,
                 status,
+                plugins,
                 needed_by,
-                ..
             } => {
+                if operator == "publish-plugins" {
+                    return publish(&self.files.path().join("plugins"), plugins);
+                }
                 let workspace = workspace.as_ref().map(|name| self.workspace(name));
                 if !self.operate(operator, workspace, key.as_deref(), status.as_deref()) {
                     self.to_skip = *needed_by;

@@ -4,6 +4,9 @@ mod a2a;
 mod activity;
 mod admin;
 mod notify;
+mod plugin_download;
+mod plugin_refusal;
+mod plugins;
 mod registry;
 mod secrets;
 mod state;
@@ -16,6 +19,11 @@ pub use admin::{
     ResumeWorkspace,
 };
 pub use notify::{Attachment, Notify};
+pub use plugin_download::{DownloadPlugin, PluginArchive};
+pub use plugin_refusal::PluginRefusal;
+pub use plugins::{
+    InstallRecord, ListPluginSources, ListPlugins, PluginInfo, PluginSources, RecordPluginInstall,
+};
 pub use registry::{Delivery, DeliveryMode, Heartbeat, Register, Registered, UpdateCard};
 pub use secrets::{ListSecrets, PullSecrets, SecretInfo};
 pub use state::{PollState, WorkspaceState};

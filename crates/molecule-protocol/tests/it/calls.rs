@@ -1,9 +1,10 @@
 //! How each endpoint is called: the method, who vouches for it, and whether it may be repeated.
 
 use molecule_protocol::endpoints::{
-    A2aOutcome, CreateWorkspace, DeleteWorkspace, Delivery, GetWorkspace, Heartbeat, ListActivity,
-    ListSecrets, ListWorkspaces, Notify, PauseWorkspace, PollState, PullSecrets, Register,
-    ResumeWorkspace, SendMessage, UpdateCard,
+    A2aOutcome, CreateWorkspace, DeleteWorkspace, Delivery, DownloadPlugin, GetWorkspace,
+    Heartbeat, ListActivity, ListPluginSources, ListPlugins, ListSecrets, ListWorkspaces, Notify,
+    PauseWorkspace, PollState, PullSecrets, RecordPluginInstall, Register, ResumeWorkspace,
+    SendMessage, UpdateCard,
 };
 use molecule_protocol::{AgentCard, Answer, Auth, Endpoint, Message, WorkspaceId};
 
@@ -53,6 +54,16 @@ fn only_what_is_safe_to_repeat_is_repeatable() {
     check(&PauseWorkspace::new(id()), ("POST", Auth::Admin, false));
     check(&ResumeWorkspace::new(id()), ("POST", Auth::Admin, false));
     check(&DeleteWorkspace::new(id()), ("DELETE", Auth::Admin, true));
+    check(&ListPlugins::new(), ("GET", Auth::Open, true));
+    check(&ListPluginSources, ("GET", Auth::Open, true));
+    check(
+        &DownloadPlugin::new(id(), "a"),
+        ("GET", Auth::Workspace, true),
+    );
+    check(
+        &RecordPluginInstall::new(id(), "local://a"),
+        ("POST", Auth::Workspace, false),
+    );
 }
 
 #[test]

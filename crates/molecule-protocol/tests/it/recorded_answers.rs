@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use molecule_protocol::endpoints::{
-    CreateWorkspace, DeleteWorkspace, Delivery, GetWorkspace, Heartbeat, ListActivity, ListSecrets,
-    ListWorkspaces, Lookup, Notify, PauseWorkspace, PollState, PullSecrets, Register,
-    ResumeWorkspace, SendMessage, UpdateCard,
+    CreateWorkspace, DeleteWorkspace, Delivery, DownloadPlugin, GetWorkspace, Heartbeat,
+    ListActivity, ListPluginSources, ListPlugins, ListSecrets, ListWorkspaces, Lookup, Notify,
+    PauseWorkspace, PluginArchive, PluginRefusal, PollState, PullSecrets, RecordPluginInstall,
+    Register, ResumeWorkspace, SendMessage, UpdateCard,
 };
 use molecule_protocol::transcripts::{self, Exchange};
 use molecule_protocol::{AgentCard, Answer, ApiError, Endpoint, Message, WorkspaceId};
@@ -27,12 +28,19 @@ struct Reading {
 fn read<E: Endpoint<Output: std::fmt::Debug>>(endpoint: &E, exchange: &Exchange) -> Reading {
     let body = body(exchange);
     let status = StatusCode::from_u16(exchange.response.status).unwrap();
-    let headers = HeaderMap::new();
+    let headers = headers(exchange);
     let result = endpoint.read(&Answer::new(status, &headers, body.as_bytes()));
     Reading {
         endpoint: E::NAME,
         result: result.map(|output| format!("{output:?}")),
     }
+}
+
+fn headers(exchange: &Exchange) -> HeaderMap {
+    let headers = exchange.response.headers.iter();
+    headers
+        .filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, value.parse().ok()?)))
+        .collect()
 }
 
 /// The recorded body, with an id or token of the right form in place of every variable.
@@ -83,6 +91,14 @@ fn reading(exchange: &Exchange) -> Option<Reading> {
             ("POST", ["workspaces", _, "a2a"]) => {
                 read(&SendMessage::from_canvas(id(), message()), exchange)
             }
+            ("GET", ["plugins"]) => read(&ListPlugins::new(), exchange),
+            ("GET", ["plugins", "sources"]) => read(&ListPluginSources, exchange),
+            ("GET", ["workspaces", _, "plugins", name, "download"]) => {
+                read(&DownloadPlugin::new(id(), *name), exchange)
+            }
+            ("POST", ["workspaces", _, "plugins"]) => {
+                read(&RecordPluginInstall::new(id(), "local://x"), exchange)
+            }
             _ => return None,
         },
     )
@@ -112,6 +128,10 @@ fn every_endpoint_is_in_the_recordings() {
         "list workspaces",
         "notify",
         "pause",
+        "plugin download",
+        "plugin record",
+        "plugin sources",
+        "plugins",
         "register",
         "resume",
         "secrets",
@@ -172,11 +192,13 @@ fn check(source: &str, exchange: &Exchange, reading: &Reading) {
     }
 }
 
-/// 404 is an answer, not a refusal, where it says that the workspace is not there any more.
+/// 404 is an answer, not a refusal, where it says that the workspace is not there any more; and so is 503 where it says that
+/// there is no container.
 fn is_good(endpoint: &str, exchange: &Exchange) -> bool {
     let (status, says_so) = (exchange.response.status, exchange.response.json.is_some());
     (200..300).contains(&status)
         || (status == 404 && says_so && matches!(endpoint, "state" | "workspace"))
+        || (status == 503 && says_so && endpoint == "plugin record")
 }
 
 fn check_words(at: &str, exchange: &Exchange, error: &ApiError) {
@@ -276,4 +298,99 @@ fn the_token_of_a_first_registration_is_read() {
         count += 1;
     }
     assert!(count >= 3, "{count}");
+}
+
+/// The recorded downloads whose paths end so.
+fn downloads(path_ends: &str, status: u16) -> Vec<Result<PluginArchive, ApiError>> {
+    let source = "05-secrets-plugins-tokens-misc";
+    recorded(source, "GET", path_ends, status)
+        .iter()
+        .map(|exchange| {
+            let (headers, body) = (headers(exchange), body(exchange));
+            let status = StatusCode::from_u16(exchange.response.status).unwrap();
+            let answer = Answer::new(status, &headers, body.as_bytes());
+            DownloadPlugin::new(id(), "x").read(&answer)
+        })
+        .collect()
+}
+
+#[test]
+fn the_head_of_an_archive_says_where_it_is_from() {
+    let archives = downloads("/demo-plugin/download", 200);
+    let archive = archives.first().unwrap().as_ref().unwrap();
+    assert_eq!(archive.bytes, Some(911));
+    assert_eq!(archive.name.as_deref(), Some("demo-plugin"));
+    assert_eq!(archive.source.as_deref(), Some("local://demo-plugin"));
+}
+
+#[test]
+fn every_recorded_refusal_of_a_plugin_is_typed_and_says_what_to_do() {
+    let check = |path: &str, status: u16, expect: PluginRefusal, advice: &str| {
+        for result in downloads(path, status) {
+            let error = result.unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(advice), "{path}: {text}");
+            match error {
+                ApiError::Plugin(refusal, reason) => {
+                    assert_eq!((refusal.status.as_u16(), reason), (status, expect.clone()));
+                }
+                other => panic!("{path}: {other:?}"),
+            }
+        }
+    };
+    let resolved = |name: &str| PluginRefusal::OtherName {
+        resolved: name.to_owned(),
+    };
+    let available = vec!["github".to_owned(), "local".to_owned()];
+    check(
+        "/nope/download",
+        404,
+        PluginRefusal::Unknown,
+        "check the name",
+    );
+    check("plainname", 404, PluginRefusal::Unknown, "check the name");
+    check("othername", 400, resolved("othername"), "under that name");
+    check(
+        "%2Fdemo-plugin",
+        400,
+        resolved("demo-plugin"),
+        "\"demo-plugin\"",
+    );
+    check(
+        "/a..b/download",
+        400,
+        PluginRefusal::InvalidName,
+        "use letters",
+    );
+    let unknown_scheme = PluginRefusal::UnknownScheme { available };
+    check("ftp%3A%2F%2Fo%2Fx", 400, unknown_scheme, "github, local");
+    check(
+        "github%3A%2F%2Fo%2Fx",
+        422,
+        PluginRefusal::Unpinned,
+        "pin the source",
+    );
+    check("/toobig/download", 413, PluginRefusal::TooLarge, "smaller");
+    check(
+        "/badmani/download",
+        422,
+        PluginRefusal::Damaged,
+        "publish it again",
+    );
+}
+
+#[test]
+fn a_download_needs_the_workspaces_own_token() {
+    for result in downloads("/demo-plugin/download", 401) {
+        assert!(
+            matches!(result, Err(ApiError::Unauthorized(_))),
+            "{result:?}"
+        );
+    }
+    for result in downloads("..%2f..%2fetc/download", 404) {
+        assert!(
+            matches!(result, Err(ApiError::NoSuchRoute(_))),
+            "{result:?}"
+        );
+    }
 }

@@ -1,7 +1,8 @@
 //! What the endpoints send is what the real platform was seen to take.
 
 use molecule_protocol::endpoints::{
-    CreateWorkspace, Heartbeat, ListActivity, Notify, PollState, UpdateCard,
+    CreateWorkspace, DownloadPlugin, Heartbeat, ListActivity, ListPluginSources, ListPlugins,
+    Notify, PollState, RecordPluginInstall, UpdateCard,
 };
 use molecule_protocol::transcripts::{self, Bindings, Exchange};
 use molecule_protocol::{AgentCard, Endpoint, WorkspaceId};
@@ -15,10 +16,18 @@ fn id() -> WorkspaceId {
 
 /// The accepted requests to paths that end so, with their variables bound to [`ID`].
 fn accepted(source: &str, path_ends: &str) -> Vec<(String, Option<Value>)> {
+    answered(source, path_ends, |status| (200..300).contains(&status))
+}
+
+fn answered(
+    source: &str,
+    path_ends: &str,
+    status: impl Fn(u16) -> bool,
+) -> Vec<(String, Option<Value>)> {
     let transcript = transcripts::find(source).unwrap();
     let found: Vec<_> = transcript
         .exchanges()
-        .filter(|e| e.request.path.ends_with(path_ends) && (200..300).contains(&e.response.status))
+        .filter(|e| e.request.path.ends_with(path_ends) && status(e.response.status))
         .map(bound)
         .collect();
     assert!(!found.is_empty(), "{source} has nothing at {path_ends}");
@@ -94,5 +103,27 @@ fn new_workspaces_say_what_the_recorded_ones_say() {
     assert_eq!(
         ours,
         json!({"name": "p", "runtime": "external", "external": true})
+    );
+}
+
+#[test]
+fn plugins_are_listed_downloaded_and_recorded_as_recorded() {
+    let source = "05-secrets-plugins-tokens-misc";
+    check(&ListPlugins::new(), &accepted(source, "/plugins"));
+    check(
+        &ListPlugins::new().with_runtime("crewai"),
+        &accepted(source, "/plugins?runtime=crewai"),
+    );
+    check(&ListPluginSources, &accepted(source, "/plugins/sources"));
+    let download = DownloadPlugin::new(id(), "demo-plugin");
+    check(&download, &accepted(source, "/download"));
+    check(
+        &download.with_source("local://demo-plugin"),
+        &accepted(source, "?source=local%3A%2F%2Fdemo-plugin"),
+    );
+    // An external workspace has no container; 503 is what the platform answers to a good record.
+    check(
+        &RecordPluginInstall::new(id(), "local://demo-plugin"),
+        &answered(source, "/plugins", |status| status == 503),
     );
 }

@@ -16,6 +16,8 @@ mod retrying;
 mod tenant;
 
 #[cfg(feature = "reqwest")]
+mod downloads;
+#[cfg(feature = "reqwest")]
 mod environment;
 #[cfg(feature = "reqwest")]
 mod redirects;
