@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use molecule_protocol::{Answer, ApiError, Auth, Call, Endpoint, PlatformUrl};
-use molecule_transport::{CallOptions, Transport};
+use http::StatusCode;
+use http::response::Parts;
+use molecule_protocol::{Answer, Auth, Call, Endpoint, PlatformUrl};
+use molecule_transport::{Body, CallOptions, Transport};
 
 use crate::AgentError;
 use crate::tokens::Tokens;
@@ -57,42 +59,68 @@ impl Caller {
         self.call_with(endpoint, &CallOptions::new()).await
     }
 
-    /// Makes the call with these timeouts and limits. A token that turns out to be out of date is read again, and the
-    /// call made once more.
+    /// Makes the call with these timeouts and limits.
     pub(crate) async fn call_with<E: Endpoint + Sync>(
         &self,
         endpoint: &E,
         options: &CallOptions,
     ) -> Result<E::Output, AgentError> {
-        let call = endpoint.call();
-        if call.auth == Auth::Open {
-            return self.call_once(endpoint, &call, options).await;
-        }
-        let known = self.tokens.generation().await?;
-        match self.call_once(endpoint, &call, options).await {
-            Err(AgentError::Api(ApiError::Unauthorized(_)))
-                if self.tokens.generation().await? != known =>
-            {
-                self.call_once(endpoint, &call, options).await
-            }
-            result => result,
-        }
+        let (head, body) = self.open(&endpoint.call(), options).await?;
+        let body = body.collect().await?;
+        Ok(endpoint.read(&Answer::new(head.status, &head.headers, &body))?)
     }
 
-    async fn call_once<E: Endpoint + Sync>(
+    /// Makes the call, and hands on the body of a good answer as it comes.
+    #[cfg(feature = "plugins")]
+    pub(crate) async fn stream<E: Endpoint + Sync>(
         &self,
         endpoint: &E,
-        call: &Call,
         options: &CallOptions,
-    ) -> Result<E::Output, AgentError> {
+    ) -> Result<(E::Output, Body), AgentError> {
+        let options = options.clone().with_streamed(true);
+        let (head, mut body) = self.open(&endpoint.call(), &options).await?;
+        let words = if head.status.is_success() {
+            Vec::new()
+        } else {
+            beginning(&mut body).await
+        };
+        let output = endpoint.read(&Answer::new(head.status, &head.headers, &words))?;
+        Ok((output, body))
+    }
+
+    /// Sends the call. A token that turns out to be out of date is read again, and the call sent once more.
+    async fn open(&self, call: &Call, options: &CallOptions) -> Result<(Parts, Body), AgentError> {
+        if call.auth == Auth::Open {
+            return self.send(call, options).await;
+        }
+        let known = self.tokens.generation().await?;
+        let (head, body) = self.send(call, options).await?;
+        if head.status == StatusCode::UNAUTHORIZED && self.tokens.generation().await? != known {
+            return self.send(call, options).await;
+        }
+        Ok((head, body))
+    }
+
+    async fn send(&self, call: &Call, options: &CallOptions) -> Result<(Parts, Body), AgentError> {
         let mut options = options
             .clone()
             .with_repeatable(call.repeatable)
             .with_authorize(call.auth != Auth::Open);
         options.deadline = self.deadline;
         let request = options.attach(call.to_request(&self.platform).map(Bytes::from));
-        let (head, body) = self.transport.send(request).await?.into_parts();
-        let body = body.collect().await?;
-        Ok(endpoint.read(&Answer::new(head.status, &head.headers, &body))?)
+        Ok(self.transport.send(request).await?.into_parts())
     }
+}
+
+/// What a refusal says. It is kept although the rest of it is too long, or does not come.
+#[cfg(feature = "plugins")]
+async fn beginning(body: &mut Body) -> Vec<u8> {
+    const ENOUGH: usize = 64 << 10;
+    let mut words = Vec::new();
+    while words.len() < ENOUGH
+        && let Ok(Some(data)) = body.chunk().await
+    {
+        words.extend_from_slice(&data);
+    }
+    words
 }

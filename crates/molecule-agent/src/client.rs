@@ -11,6 +11,8 @@ use molecule_protocol::endpoints::{
 };
 use molecule_protocol::{AgentCard, ApiError, Endpoint, Message, PlatformUrl, Secret, WorkspaceId};
 use molecule_token_store::Token;
+#[cfg(feature = "plugins")]
+use molecule_transport::Body;
 use molecule_transport::{CallOptions, Clock, Timeouts};
 
 use crate::caller::Caller;
@@ -234,6 +236,17 @@ impl RemoteAgentClient {
         options: &CallOptions,
     ) -> Result<E::Output, AgentError> {
         let result = self.settings.caller.call_with(endpoint, options).await;
+        self.explained(result).await
+    }
+
+    /// A call under the workspace's token whose answer streams.
+    #[cfg(feature = "plugins")]
+    pub(crate) async fn stream<E: Endpoint + Sync>(
+        &self,
+        endpoint: &E,
+        options: &CallOptions,
+    ) -> Result<(E::Output, Body), AgentError> {
+        let result = self.settings.caller.stream(endpoint, options).await;
         self.explained(result).await
     }
 

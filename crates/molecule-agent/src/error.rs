@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "plugins")]
+use molecule_plugin::{PluginError, PluginErrorKind};
+use molecule_protocol::endpoints::PluginRefusal;
 use molecule_protocol::{ApiError, WorkspaceId};
 use molecule_token_store::{InvalidToken, TokenStoreError};
 use molecule_transport::TransportError;
@@ -108,6 +111,21 @@ pub enum AgentError {
         /// Why not.
         reason: &'static str,
     },
+    /// The plugin was not installed.
+    #[cfg(feature = "plugins")]
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// The archive of a plugin is larger than what is taken.
+    #[cfg(feature = "plugins")]
+    #[error(
+        "the archive of plugin {name} is larger than {limit} bytes, the most that is taken; nothing was changed"
+    )]
+    PluginTooLarge {
+        /// Which plugin.
+        name: molecule_plugin::PluginName,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A part of the agent stopped unexpectedly.
     #[error("the agent's {0} task stopped unexpectedly; this is a bug, please report it")]
     TaskFailed(&'static str),
@@ -129,6 +147,8 @@ pub enum ErrorKind {
     Paused,
     /// The platform lacks what is needed.
     Unsupported,
+    /// What arrived is not what it should be, and was refused.
+    Integrity,
     /// It may work later.
     Temporary,
     /// Anything else.
@@ -153,6 +173,10 @@ impl AgentError {
             Self::Deleted(_) => ErrorKind::Deleted,
             Self::Paused(_) => ErrorKind::Paused,
             Self::PollModeUnsupported { .. } => ErrorKind::Unsupported,
+            #[cfg(feature = "plugins")]
+            Self::Plugin(error) => plugin_kind(error),
+            #[cfg(feature = "plugins")]
+            Self::PluginTooLarge { .. } => ErrorKind::Integrity,
             Self::State { .. } | Self::InvalidToken(_) | Self::TaskFailed(_) => {
                 ErrorKind::Unexpected
             }
@@ -179,8 +203,28 @@ impl AgentError {
     }
 }
 
+#[cfg(feature = "plugins")]
+fn plugin_kind(error: &PluginError) -> ErrorKind {
+    match error.kind() {
+        PluginErrorKind::Usage => ErrorKind::Usage,
+        PluginErrorKind::Integrity => ErrorKind::Integrity,
+        PluginErrorKind::Busy => ErrorKind::Temporary,
+        PluginErrorKind::Source => ErrorKind::Unreachable,
+        _ => ErrorKind::Unexpected,
+    }
+}
+
+fn refusal_kind(reason: &PluginRefusal) -> ErrorKind {
+    match reason {
+        PluginRefusal::Damaged => ErrorKind::Integrity,
+        PluginRefusal::SourceFailed | PluginRefusal::SourceTimedOut => ErrorKind::Temporary,
+        _ => ErrorKind::Usage,
+    }
+}
+
 fn api_kind(error: &ApiError) -> ErrorKind {
     match error {
+        ApiError::Plugin(_, reason) => refusal_kind(reason),
         ApiError::Unauthorized(_) => ErrorKind::Authentication,
         ApiError::RateLimited(_) | ApiError::Unavailable(_) => ErrorKind::Temporary,
         ApiError::NoSuchRoute(_) | ApiError::Malformed { .. } | ApiError::OriginRefused(_) => {

@@ -11,6 +11,8 @@ mod handled;
 mod handler;
 mod inbound;
 mod life;
+#[cfg(feature = "plugins")]
+mod plugins;
 mod registration;
 mod reply;
 #[cfg(feature = "push")]
@@ -32,8 +34,12 @@ pub use error::{AgentError, ErrorKind};
 pub use handler::{Handler, HandlerOutcome};
 pub use inbound::{Batch, Cursor, CursorSupport, FetchInbound, Item, PollDelivery, Since};
 pub use life::{HeartbeatLoop, StopReason, TaskReport};
+#[cfg(feature = "plugins")]
+pub use plugins::{InstallRecorded, PluginInstall, PluginOptions, Progress};
 pub use registration::{RegisterOptions, Registration};
 
+#[cfg(feature = "plugins")]
+pub use molecule_plugin::{self as plugin, PluginName};
 pub use molecule_protocol::{
     self as protocol, AgentCard, InboundMessage, PlatformUrl, Sender, WorkspaceId,
 };

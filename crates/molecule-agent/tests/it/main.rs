@@ -9,6 +9,8 @@ mod agent;
 mod faults;
 mod heartbeats;
 mod inbound;
+#[cfg(feature = "plugins")]
+mod plugins;
 mod registration;
 #[cfg(feature = "push")]
 mod stub;
