@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::builder::{EnumValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use molecule_agent::{PlatformUrl, WorkspaceId};
 
@@ -17,7 +17,7 @@ use crate::logging::LogFormat;
 #[command(name = "molecule-agent", version, propagate_version = true)]
 #[command(after_help = "\
 Exit codes: 0 done, drained or paused; 1 unexpected; 2 usage or configuration; 3 authentication; 4 platform unreachable;
-5 workspace deleted; 8 another agent holds the lock; 9 a needed capability is missing; 75 temporary, try again.")]
+5 workspace deleted; 7 a plugin was refused or is not intact; 8 another agent holds the lock; 9 a needed capability is missing; 75 temporary, try again.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -40,9 +40,10 @@ pub(crate) struct GlobalArgs {
         long,
         global = true,
         value_name = "FORMAT",
-        help_heading = "General"
+        help_heading = "General",
+        value_parser = EnumValueParser::<DataFormat>::new().map(OutputOption::Format)
     )]
-    pub(crate) output: Option<DataFormat>,
+    pub(crate) output: Option<OutputOption>,
     /// How lines of the log look, on stderr
     #[arg(
         long,
@@ -69,7 +70,7 @@ pub(crate) struct GlobalArgs {
 impl GlobalArgs {
     /// Whether data is printed as JSON.
     pub(crate) fn is_json(&self) -> bool {
-        self.json || self.output == Some(DataFormat::Json)
+        self.json || self.output == Some(OutputOption::Format(DataFormat::Json))
     }
 }
 
@@ -80,6 +81,16 @@ pub(crate) enum DataFormat {
     Text,
     /// For programs.
     Json,
+}
+
+/// What `-o` says: how to print, and to `plugin pack` where to write. The parser hands an option of one name up to the
+/// global ones, so both are of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OutputOption {
+    /// How to print data.
+    Format(DataFormat),
+    /// Where to write.
+    File(PathBuf),
 }
 
 /// Where the platform is, and how to reach it.
@@ -160,6 +171,15 @@ pub(crate) struct AdminTokenArgs {
     /// Read the administrator's token from this open descriptor
     #[arg(long, value_name = "N", group = "admin_token", value_parser = descriptor)]
     pub(crate) admin_token_fd: Option<u32>,
+}
+
+/// Where plugins are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Agent")]
+pub(crate) struct PluginsDirArgs {
+    /// The directory of installed plugins [default: plugins, in the agent's directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) plugins_dir: Option<PathBuf>,
 }
 
 /// What the agent says about itself.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use molecule_agent::token_store::TokenStoreError;
 use molecule_agent::{AgentError, ErrorKind};
+use molecule_plugin::{PluginError, PluginErrorKind};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(crate) enum Exit {
     Unreachable,
     /// The workspace was deleted.
     Deleted,
+    /// A plugin, or its archive, is not what it should be.
+    Integrity,
     /// Another process holds what only one may have.
     Locked,
     /// The platform, or this version of the program, lacks what is needed.
@@ -40,6 +43,7 @@ impl Exit {
             Self::Authentication => (3, "authentication"),
             Self::Unreachable => (4, "unreachable"),
             Self::Deleted => (5, "deleted"),
+            Self::Integrity => (7, "integrity"),
             Self::Locked => (8, "locked"),
             Self::Unsupported => (9, "unsupported"),
             Self::Temporary => (75, "temporary"),
@@ -71,6 +75,9 @@ impl Exit {
         if let Some(error) = error.downcast_ref::<TokenStoreError>() {
             return Some(Self::of_token_store(error));
         }
+        if let Some(error) = error.downcast_ref::<PluginError>() {
+            return Some(error.kind().into());
+        }
         match error.downcast_ref::<AgentError>()? {
             AgentError::TokenStore(error) => Some(Self::of_token_store(error)),
             error => Some(error.kind().into()),
@@ -93,8 +100,20 @@ impl From<ErrorKind> for Exit {
             ErrorKind::Unreachable => Self::Unreachable,
             ErrorKind::Deleted => Self::Deleted,
             ErrorKind::Paused => Self::Done,
+            ErrorKind::Integrity => Self::Integrity,
             ErrorKind::Unsupported => Self::Unsupported,
             ErrorKind::Temporary => Self::Temporary,
+            _ => Self::Unexpected,
+        }
+    }
+}
+
+impl From<PluginErrorKind> for Exit {
+    fn from(kind: PluginErrorKind) -> Self {
+        match kind {
+            PluginErrorKind::Usage => Self::Usage,
+            PluginErrorKind::Integrity => Self::Integrity,
+            PluginErrorKind::Busy => Self::Temporary,
             _ => Self::Unexpected,
         }
     }
@@ -177,6 +196,17 @@ mod tests {
             3,
             "authentication",
         );
+    }
+
+    #[test]
+    fn a_plugin_that_is_refused_has_a_code_of_its_own() {
+        let name: molecule_plugin::PluginName = "demo".parse().unwrap();
+        let path = std::path::PathBuf::from("/p");
+        let what = "a symbolic link";
+        check(PluginError::Foreign { path, what }, 7, "integrity");
+        check(PluginError::NotInstalled(name.clone()), 2, "usage");
+        check(PluginError::Busy(name), 75, "temporary");
+        check(PluginError::Cancelled, 1, "unexpected");
     }
 
     #[test]

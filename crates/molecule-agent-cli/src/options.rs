@@ -119,23 +119,24 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, Refusal> {
     let json = asks_for_json(&arguments);
     let wrong = |error: anyhow::Error| Refusal::Wrong { error, json };
     refuse_secrets(&arguments).map_err(wrong)?;
-    let command = documented_command();
+    let keys = settings();
+    let command = documented(&keys);
     let flags = command
         .clone()
         .try_get_matches_from(&arguments)
         .map_err(|error| usage(error, &BTreeMap::new(), json))?;
     let file = ConfigFile::find(flags.get_one::<PathBuf>("config").map(PathBuf::as_path))
         .map_err(wrong)?;
-    let keys = settings();
     file.check_keys(|key| keys.contains_key(key))
         .map_err(wrong)?;
     let mut found = find(&keys, &file).map_err(wrong)?;
-    let mut built = command.clone();
-    built.build();
-    yield_to_stronger(&built, &flags, &mut found);
-    check_one_of_each(&built, &flags, &found).map_err(wrong)?;
-    let matches = with_defaults(command, &found)
-        .try_get_matches_from(&arguments)
+    if !found.is_empty() {
+        let mut built = command.clone();
+        built.build();
+        yield_to_stronger(&built, &flags, &mut found);
+        check_one_of_each(&built, &flags, &found).map_err(wrong)?;
+    }
+    let matches = with_found(command, flags, &found, &arguments)
         .map_err(|error| usage(error, &found, json))?;
     let cli = Cli::from_arg_matches(&matches).map_err(Refusal::Clap)?;
     let settings = explain(&matches, &keys, &found);
@@ -157,7 +158,10 @@ fn asks_for_json(arguments: &[OsString]) -> bool {
 /// The command line, whose help names the environment variables. What has no flag is listed as an argument, even after
 /// options that have a heading.
 pub(crate) fn documented_command() -> Command {
-    let keys = settings();
+    documented(&settings())
+}
+
+fn documented(keys: &BTreeMap<String, Arg>) -> Command {
     map_args(
         Cli::command(),
         &|arg| match keys.get(arg.get_id().as_str()) {
@@ -344,6 +348,19 @@ fn leaf<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a 
 fn is_flag(matches: &ArgMatches, key: &str) -> bool {
     matches!(matches.try_contains_id(key), Ok(true))
         && matches.value_source(key) == Some(ValueSource::CommandLine)
+}
+
+/// What the flags and the values that are no flags say together.
+fn with_found(
+    command: Command,
+    flags: ArgMatches,
+    found: &BTreeMap<String, Found>,
+    arguments: &[OsString],
+) -> Result<ArgMatches, clap::Error> {
+    if found.is_empty() {
+        return Ok(flags);
+    }
+    with_defaults(command, found).try_get_matches_from(arguments)
 }
 
 fn with_defaults(command: Command, found: &BTreeMap<String, Found>) -> Command {

@@ -1,7 +1,7 @@
 //! The one place that prints: data on stdout, everything else on stderr.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 use serde_json::json;
@@ -25,6 +25,12 @@ impl Output {
     /// Whether data is printed as JSON.
     pub(crate) const fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Whether a person watches: then progress may be shown, on stderr.
+    pub(crate) fn is_watched(&self) -> bool {
+        let is_terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
+        is_terminal && !self.json && !self.quiet
     }
 
     /// Prints one piece of data on stdout: as one line of JSON, or as text.

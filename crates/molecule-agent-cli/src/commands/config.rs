@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use crate::args::AdminTokenArgs;
+use crate::args::{AdminTokenArgs, PluginsDirArgs};
 use crate::commands::connect::ConnectArgs;
 use crate::exit::Exit;
 use crate::options::Setting;
@@ -18,13 +18,15 @@ pub(crate) enum ConfigCommand {
     Show(Box<ShowArgs>),
 }
 
-/// Every setting there is: what `connect` takes, and what the administrator's commands take besides.
+/// Every setting there is: what `connect` takes, and what the commands of the administrator and about plugins take besides.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     connect: ConnectArgs,
     #[command(flatten)]
     admin: AdminTokenArgs,
+    #[command(flatten)]
+    plugins: PluginsDirArgs,
 }
 
 pub(crate) fn show(settings: &[Setting], io: &Output) -> anyhow::Result<Exit> {

@@ -27,7 +27,10 @@ const WAIT: Wait = Wait::For(Duration::from_secs(10));
 /// Options of `dev`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a token of yours, the administrator's token is made up once and kept in ~/.molecule/dev (mode 0600).")]
+Without a token of yours, the administrator's token is made up once and kept in ~/.molecule/dev (mode 0600).
+
+Plugins are read anew for every download: edit the folder NAME in the directory of --plugins, and `plugin install NAME`
+installs what is there now.")]
 pub(crate) struct DevArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = address)]
@@ -38,6 +41,9 @@ pub(crate) struct DevArgs {
     /// Keep the platform's state in this file, instead of forgetting it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     state: Option<PathBuf>,
+    /// Serve the plugins in this directory, one folder for each
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    plugins: Option<PathBuf>,
     /// Requests per minute and client address
     #[arg(long, value_name = "N", default_value_t = 600)]
     rate_limit: u32,
@@ -90,6 +96,7 @@ pub(crate) async fn run(args: &DevArgs, io: &Output) -> anyhow::Result<Exit> {
     let session = Session {
         url: reachable(&emulator)?,
         generation: args.generation,
+        plugins: args.plugins.clone(),
         admin_token: TokenPlace::of(&args.admin, store.as_ref()),
         workspace: None,
     };
@@ -132,14 +139,18 @@ fn lock_state(path: &Path) -> anyhow::Result<File> {
     }
 }
 
-/// Says which option helps where an address cannot be listened on.
+/// Says which option helps where an address cannot be listened on, or a directory not read.
 fn explain(error: EmulatorError) -> anyhow::Error {
-    let EmulatorError::Listen { address, source } = error else {
-        return error.into();
-    };
-    anyhow::Error::new(source).context(Problem::usage(format!(
-        "cannot listen on {address}; is another platform running there? `--listen 127.0.0.1:0` takes a free port"
-    )))
+    match error {
+        EmulatorError::Listen { address, source } => anyhow::Error::new(source).context(Problem::usage(format!(
+            "cannot listen on {address}; is another platform running there? `--listen 127.0.0.1:0` takes a free port"
+        ))),
+        EmulatorError::ReadPlugins { path, source } => anyhow::Error::new(source).context(Problem::usage(format!(
+            "--plugins: cannot read the directory {}; name one that has a folder for each plugin",
+            path.display()
+        ))),
+        error => error.into(),
+    }
 }
 
 impl DevArgs {
@@ -153,6 +164,9 @@ impl DevArgs {
         }
         if let Some(path) = &self.state {
             config = config.with_state_file(path);
+        }
+        if let Some(path) = &self.plugins {
+            config = config.with_plugins_dir(path);
         }
         config
     }
@@ -230,6 +244,7 @@ impl TokenPlace {
 struct Session {
     url: PlatformUrl,
     generation: Generation,
+    plugins: Option<PathBuf>,
     admin_token: TokenPlace,
     workspace: Option<WorkspaceId>,
 }
@@ -255,6 +270,7 @@ impl Session {
             "platform_url": self.url.to_string(),
             "generation": if self.generation == Generation::A { "a" } else { "b" },
             "admin_token_file": self.admin_token.path(),
+            "plugins_dir": self.plugins,
             "workspace_id": self.workspace.map(|id| id.to_string()),
         })
     }
@@ -278,10 +294,11 @@ In a third one, send it a message as the canvas user would, read the log with it
     -d '{{\"method\":\"message/send\",\"params\":{{\"message\":{{\"role\":\"user\",\"parts\":[{{\"kind\":\"text\",\"text\":\"hello\"}}]}}}}}}'
   curl -s {url}/workspaces/{id}/activity -H \"Authorization: Bearer {token}\"
   curl -s -X POST {url}/workspaces/{id}/pause -H \"Authorization: Bearer {token}\"
-{note}",
+{plugins}{note}",
             create_intro = if self.workspace.is_none() { "create a workspace and " } else { "" },
             create = self.create_line(),
             answers = self.answers(),
+            plugins = self.plugins_lines(&id),
             note = self.note(),
         )
     }
@@ -300,6 +317,22 @@ In a third one, send it a message as the canvas user would, read the log with it
             Generation::A => "--reported-url http://localhost:9000",
             Generation::B => "--exec 'tr a-z A-Z'",
         }
+    }
+
+    /// How the agent gets a plugin.
+    fn plugins_lines(&self, id: &str) -> String {
+        let Some(dir) = &self.plugins else {
+            return String::new();
+        };
+        let (url, dir) = (&self.url, dir.display());
+        format!(
+            "
+Plugins are the folders in {dir}, read anew for every download. Install the one called NAME for the agent:
+
+  curl -s {url}/plugins
+  molecule-agent plugin install NAME --workspace-id {id} --platform-url {url}
+"
+        )
     }
 
     fn note(&self) -> &'static str {

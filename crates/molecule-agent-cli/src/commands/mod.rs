@@ -7,6 +7,7 @@ pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod messages;
+pub(crate) mod plugin;
 pub(crate) mod secrets;
 pub(crate) mod single;
 pub(crate) mod stub;
@@ -18,6 +19,7 @@ use clap::Subcommand;
 use crate::exit::Exit;
 use crate::options::Setting;
 use crate::output::Output;
+use crate::runtime::block_on;
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
@@ -42,6 +44,12 @@ pub(crate) enum Command {
     /// The secrets that the platform's user entrusts to the agent
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
+    /// Install plugins, look after them, and make them
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+    /// Print the manifest hash of a plugin's directory
+    #[command(name = "verify-sha256")]
+    VerifySha256(plugin::VerifySha256Args),
     /// The agent's own token
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -61,31 +69,29 @@ pub(crate) enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Runs a command.
+/// Runs a command. Only those that call a platform, or are one, start the runtime.
 ///
 /// # Errors
 /// Whatever made it fail; [`Exit::of`] says how to end then.
-pub(crate) async fn run(
-    command: &Command,
-    settings: &[Setting],
-    io: &Output,
-) -> anyhow::Result<Exit> {
+pub(crate) fn run(command: &Command, settings: &[Setting], io: &Output) -> anyhow::Result<Exit> {
     match command {
-        Command::Register(args) => single::register(args, io).await,
-        Command::State(args) => single::state(args, io).await,
-        Command::Heartbeat(args) => single::heartbeat(args, io).await,
-        Command::Card(command) => card::run(command, io).await,
-        Command::Connect(args) => connect::run(args, io).await,
-        Command::Inbox(args) => messages::inbox(args, io).await,
-        Command::Reply(args) => messages::reply(args, io).await,
-        Command::Notify(args) => messages::notify(args, io).await,
-        Command::Secrets(command) => secrets::run(command, io).await,
+        Command::Register(args) => block_on(single::register(args, io)),
+        Command::State(args) => block_on(single::state(args, io)),
+        Command::Heartbeat(args) => block_on(single::heartbeat(args, io)),
+        Command::Card(command) => block_on(card::run(command, io)),
+        Command::Connect(args) => block_on(connect::run(args, io)),
+        Command::Inbox(args) => block_on(messages::inbox(args, io)),
+        Command::Reply(args) => block_on(messages::reply(args, io)),
+        Command::Notify(args) => block_on(messages::notify(args, io)),
+        Command::Secrets(command) => block_on(secrets::run(command, io)),
+        Command::Plugin(command) => plugin::run(command, io),
+        Command::VerifySha256(args) => plugin::verify_sha256(args, io),
         Command::Token(command) => token::run(command, io),
-        Command::Workspace(command) => workspace::run(command, io).await,
+        Command::Workspace(command) => block_on(workspace::run(command, io)),
         Command::Config(config::ConfigCommand::Show(_)) => config::show(settings, io),
-        Command::Stub(args) => stub::run(args, io).await,
-        Command::Dev(args) => dev::run(args, io).await,
-        Command::Demo(args) => demo::run(args, io).await,
+        Command::Stub(args) => block_on(stub::run(args, io)),
+        Command::Dev(args) => block_on(dev::run(args, io)),
+        Command::Demo(args) => block_on(demo::run(args, io)),
         Command::Completions(args) => completions::run(args, io),
     }
 }

@@ -191,3 +191,82 @@ fn a_state_file_belongs_to_one_platform() {
     first.stop().succeeds();
     Dev::start(dev(home.path(), &state)).stop().succeeds();
 }
+
+#[test]
+fn a_plugin_is_edited_and_installed_again() {
+    let home = tempfile::tempdir().unwrap();
+    let plugins = home.path().join("my plugins");
+    let manifest = plugins.join("hello/plugin.yaml");
+    std::fs::create_dir_all(manifest.parent().unwrap()).unwrap();
+    let args = [
+        "--workspace",
+        "alpha",
+        "--plugins",
+        plugins.to_str().unwrap(),
+    ];
+    let dev = Dev::start(dev(home.path(), &args));
+    assert_eq!(dev.text("plugins_dir"), plugins.to_str().unwrap());
+    let id = dev.text("workspace_id");
+    let installed = home
+        .path()
+        .join(".molecule")
+        .join(id)
+        .join("plugins/hello/plugin.yaml");
+    for version in ["1.0.0", "2.0.0"] {
+        let text = format!("name: hello\nversion: {version}\n");
+        std::fs::write(&manifest, &text).unwrap();
+        let url = dev.text("platform_url");
+        let args = [
+            "plugin",
+            "install",
+            "hello",
+            "-w",
+            id,
+            "--platform-url",
+            url,
+        ];
+        Program::new(home.path(), &args).run().succeeds();
+        assert_eq!(std::fs::read_to_string(&installed).unwrap(), text);
+    }
+    dev.stop().succeeds();
+}
+
+#[test]
+fn the_walk_through_says_how_to_install_a_plugin() {
+    let home = tempfile::tempdir().unwrap();
+    let plugins = tempfile::tempdir().unwrap();
+    let plugins = plugins.path().to_str().unwrap();
+    let listen = ["dev", "--listen", "127.0.0.1:0"];
+    for (args, expect) in [(&["--plugins", plugins][..], true), (&[], false)] {
+        let mut child = Program::new(home.path(), &[&listen[..], args].concat()).start();
+        let said = child.stdout.take().unwrap();
+        let lines = BufReader::new(said).lines().map(Result::unwrap);
+        let last = if expect { "plugin install" } else { "/pause" };
+        let mut text = Vec::new();
+        for line in lines {
+            let is_last = line.contains(last);
+            text.push(line);
+            if is_last {
+                break;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let text = text.join("\n");
+        for part in [plugins, "/plugins\n", "molecule-agent plugin install NAME"] {
+            assert_eq!(text.contains(part), expect, "{part:?} in {text}");
+        }
+    }
+}
+
+#[test]
+fn a_directory_of_plugins_that_is_missing_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let missing = home.path().join("nowhere");
+    let missing = missing.to_str().unwrap();
+    let args = ["dev", "--listen", "127.0.0.1:0", "--plugins", missing];
+    Program::new(home.path(), &args)
+        .run()
+        .fails(2, &["--plugins", missing, "folder for each plugin"]);
+    assert!(!home.path().join(".molecule").exists());
+}

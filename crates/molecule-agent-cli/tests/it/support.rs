@@ -70,6 +70,11 @@ impl Program {
         self
     }
 
+    pub(crate) fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.command.stderr(stderr);
+        self
+    }
+
     /// The same with the file open as descriptor 7, by a shell whose place the program takes.
     pub(crate) fn file_at_7(self, path: &Path) -> Self {
         let environment = self.command.get_envs();
