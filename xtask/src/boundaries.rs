@@ -1,11 +1,11 @@
 //! `cargo xtask boundaries`: what the crates promise not to do, proven.
 
 mod files;
-mod graph;
+pub(crate) mod graph;
 mod manifests;
 mod rules;
 mod sources;
-mod table;
+pub(crate) mod table;
 
 use anyhow::{Result, bail};
 

@@ -7,11 +7,15 @@
     reason = "a chore reports to the terminal it was started from"
 )]
 
+mod audit;
+mod bench;
 mod boundaries;
 mod ci;
 mod features;
+mod fuzz;
 mod package;
 mod process;
+mod rust;
 mod steps;
 mod vectors;
 mod walk_through;
@@ -56,6 +60,12 @@ enum Chore {
     WalkThrough,
     /// Check the dependencies' licences, sources and bans with cargo-deny
     Deny,
+    /// Print what a security reviewer wants to know first: sizes, dependencies, their unsafe code and build scripts
+    Audit,
+    /// Measure what is promised about speed; without a name, list what can be measured
+    Bench(bench::Options),
+    /// Run the fuzz targets for a while each; needs a nightly toolchain and cargo-fuzz
+    Fuzz(fuzz::Options),
     /// Build every crate from its packaged tarball
     Package,
 }
@@ -83,6 +93,9 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Vectors { check: false } => vectors::write(),
         Chore::WalkThrough => Step::WalkThrough.run(),
         Chore::Deny => Step::Deny.run(),
+        Chore::Audit => audit::print(),
+        Chore::Bench(options) => bench::run(&options),
+        Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Package => package::build(),
     }
 }

@@ -6,5 +6,8 @@ use crate::process::Run;
 
 /// Packages every crate and builds each from what was packed.
 pub(crate) fn build() -> Result<()> {
-    Run::new("cargo package --workspace --exclude xtask --allow-dirty").show()
+    Run::new(
+        "cargo package --workspace --exclude xtask --exclude molecule-fuzz-bodies --allow-dirty",
+    )
+    .show()
 }

@@ -58,6 +58,23 @@ impl Run {
             .with_context(|| format!("`{self}` printed something that is not UTF-8"))
     }
 
+    /// Runs it and returns whether it succeeded, and what it wrote to its error output.
+    pub(crate) fn watch_error(&self) -> Result<(bool, String)> {
+        let output = self
+            .command()
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .output()
+            .with_context(|| self.explain("could not be started"))?;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok((output.status.success(), error))
+    }
+
+    /// Whether it can be run at all, and succeeds; nothing of it is shown.
+    pub(crate) fn succeeds(&self) -> bool {
+        self.watch_error().is_ok_and(|(success, _)| success)
+    }
+
     /// Starts it, with pipes to talk to it.
     pub(crate) fn start(&self) -> Result<Child> {
         self.command()

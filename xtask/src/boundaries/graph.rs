@@ -83,7 +83,8 @@ fn package_names(tree: &str) -> impl Iterator<Item = &str> {
         .filter_map(|line| line.split_whitespace().next())
 }
 
-fn native(metadata: &Metadata) -> Names {
+/// Packages, of anybody, that link or build native code.
+pub(crate) fn native(metadata: &Metadata) -> Names {
     let builders = builders_of_native_code(metadata);
     metadata
         .packages

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::{Crate, Graph, Names};
 use super::table::{
-    EMULATOR_AVOIDS, FOR_PROGRAMS, FOR_TESTS, POLL_ONLY_AVOIDS, PROGRAMS, Row, TABLE, TOO_HEAVY,
-    row,
+    EMULATOR_AVOIDS, FOR_PROGRAMS, FOR_TESTS, POLL_ONLY_AVOIDS, PROGRAMS, Row, TABLE, TESTS,
+    TOO_HEAVY, row,
 };
 
 /// Everything in the graph that the table does not allow, as sentences.
@@ -108,6 +108,9 @@ fn for_programs(krate: &Crate, row: &Row) -> Vec<String> {
 }
 
 fn for_tests(krate: &Crate, row: &Row) -> Vec<String> {
+    if TESTS.contains(&row.name) {
+        return Vec::new();
+    }
     FOR_TESTS
         .iter()
         .filter(|(name, _)| krate.direct.contains(*name))
@@ -301,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_oracle_stays_in_tests() {
+    fn a_test_oracle_stays_in_tests_and_fuzz_targets() {
         breaks(
             &graph([("molecule-agent", using(&["serde_yaml"]))]),
             &["serde_yaml in tests only"],
@@ -311,6 +314,8 @@ mod tests {
             ..Crate::default()
         };
         assert!(violations(&graph([("molecule-plugin", tested)])).is_empty());
+        let fuzzed = using(&["serde_yaml"]);
+        assert!(violations(&graph([("molecule-fuzz-bodies", fuzzed)])).is_empty());
     }
 
     #[test]

@@ -85,6 +85,17 @@ pub(crate) const TABLE: &[Row] = &[
             "molecule-emulator",
         ],
     ),
+    // What the fuzz targets do: as much of a test as anything below tests/.
+    program(
+        "molecule-fuzz-bodies",
+        &[
+            "molecule-protocol",
+            "molecule-safe-tar",
+            "molecule-token-store",
+            "molecule-plugin",
+            "molecule-transport",
+        ],
+    ),
     program("xtask", &[]),
 ];
 
@@ -102,11 +113,14 @@ pub(crate) const POLL_ONLY_AVOIDS: &[&str] = &["axum", "redb"];
 pub(crate) const PROGRAMS: &[&str] = &["molecule-agent-cli", "xtask"];
 pub(crate) const FOR_PROGRAMS: &[&str] = &["clap", "anyhow", "tracing-subscriber"];
 
-/// What may only help in tests.
+/// What may only help in tests and fuzz targets.
 pub(crate) const FOR_TESTS: &[(&str, &str)] = &[(
     "serde_yaml",
-    "it is archived and reads a sha256 behind a merge key as absent; it is the oracle of tests only",
+    "it is archived and reads a sha256 behind a merge key as absent; it is the oracle of tests and fuzz targets only",
 )];
+
+/// Crates that are tests as a whole.
+pub(crate) const TESTS: &[&str] = &["molecule-fuzz-bodies"];
 
 /// The row of a crate.
 pub(crate) fn row(name: &str) -> Option<&'static Row> {
