@@ -68,7 +68,7 @@ impl Header {
         };
         check_metadata(&block).map_err(invalid)?;
         let size = octal(&block[124..136]).ok_or_else(|| invalid("size"))?;
-        let mode = octal_or_unset(&block[100..108]).ok_or_else(|| invalid("mode"))?;
+        let mode = mode(&block, kind).ok_or_else(|| invalid("mode"))?;
         let executable = mode & 0o100 != 0;
         Ok(Self {
             block,
@@ -179,6 +179,15 @@ fn kind(type_flag: u8, label: impl Fn() -> EntryName) -> Result<Kind, Refusal> {
             });
         }
     })
+}
+
+/// The `tar` crate leaves it out in extension headers, where nobody reads it, and reads no member without it.
+fn mode(block: &Block, kind: Kind) -> Option<u64> {
+    let field = &block[100..108];
+    match kind {
+        Kind::Member(_) => octal(field),
+        Kind::Extension(_) | Kind::Global => octal_or_unset(field),
+    }
 }
 
 /// Numbers that are ignored. Malformed ones show that another reader may see another header.

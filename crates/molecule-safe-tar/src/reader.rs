@@ -31,6 +31,7 @@ pub(crate) fn read_tar<R: BufRead, O: Observer, S: Sink>(
         claims: Claims::default(),
         entries: 0,
         bytes: 0,
+        global: None,
         summary: Summary::default(),
     };
     reader.entries()?;
@@ -48,6 +49,8 @@ struct Reader<'a, R, O, S> {
     entries: u32,
     /// Bytes of files and of extension headers.
     bytes: u64,
+    /// A global header with nothing behind it yet.
+    global: Option<EntryName>,
     summary: Summary,
 }
 
@@ -71,7 +74,9 @@ impl<R: BufRead, O: Observer, S: Sink> Reader<'_, R, O, S> {
         if block != [0; BLOCK] {
             return Ok(Some(Header::parse(block)?));
         }
-        if let Some(entry) = extensions.pending().cloned() {
+        // CPython reads no archive that ends behind a global header either.
+        let pending = extensions.pending().or(self.global.as_ref());
+        if let Some(entry) = pending.cloned() {
             return Err(Refusal::OrphanExtension { entry }.into());
         }
         match self.blocks.block()? {
@@ -88,7 +93,9 @@ impl<R: BufRead, O: Observer, S: Sink> Reader<'_, R, O, S> {
         self.count(1, &entry)?;
         check_format(header)?;
         let body = self.extension_body(header)?;
-        Ok(pax::check_global(&body, &entry)?)
+        pax::check_global(&body, &entry)?;
+        self.global = Some(entry);
+        Ok(())
     }
 
     fn extension(
@@ -125,6 +132,7 @@ impl<R: BufRead, O: Observer, S: Sink> Reader<'_, R, O, S> {
     ) -> Result<(), UnpackError> {
         let raw = extensions.path(header);
         let entry = EntryName::new(&raw);
+        self.global = None;
         self.blocks.enter(&entry);
         self.count(1, &entry)?;
         extensions.check(header, member, &entry)?;

@@ -10,9 +10,15 @@ use crate::{Observer, Options, Quarantine, Summary, UnpackError};
 
 /// Unpacks a `.tar.gz` into the new directory `parent/name`, or leaves nothing.
 ///
+/// The new directory has mode 0700; what is in it 0755 or 0644, whatever the umask. The archive is read on this thread. One that is
+/// longer than a few hundred KiB is parsed and written on another, where the observer is called too.
+///
 /// # Errors
-/// When the archive breaks a rule or cannot be read, or the directory exists or cannot be written. Nothing is left then, except
-/// as [`UnpackError::Residue`] says.
+/// When the archive breaks a rule or cannot be read; when `parent` is a link or no directory, or `name` more than one component; or
+/// when the new directory exists already or cannot be written. Nothing is left then, except as [`UnpackError::Residue`] says.
+///
+/// # Panics
+/// When `archive` or `observer` does. Nothing is left then either.
 pub fn unpack<O: Observer + Send>(
     archive: impl Read,
     parent: &Path,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 
 use molecule_safe_tar::Summary;
-use tar::{EntryType, Header};
+use tar::EntryType;
 
 use crate::listing::{File, Listing, read};
 
@@ -38,7 +38,7 @@ impl Theirs {
                     entry.read_to_end(&mut content)?;
                     found.files.push(File {
                         path,
-                        executable: mode(entry.header())? & 0o100 != 0,
+                        executable: entry.header().mode()? & 0o100 != 0,
                         content,
                     });
                 }
@@ -56,14 +56,6 @@ impl Theirs {
             .filter(|path| !path.is_empty())
             .collect();
         assert!(listed.len() as u64 <= summary.directories, "directories");
-    }
-}
-
-/// A field of zero bytes was left out by its writer, and means 0 to every reader but this one.
-fn mode(header: &Header) -> io::Result<u32> {
-    match header.as_old().mode {
-        [0, 0, 0, 0, 0, 0, 0, 0] => Ok(0),
-        _ => header.mode(),
     }
 }
 

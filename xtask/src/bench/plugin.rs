@@ -56,11 +56,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 place,
                 archive: &archive,
             };
-            println!("\n{}", bench.measure(options.rounds)?.table(index));
+            print!("\n{}", bench.measure(options.rounds)?.table(index));
         }
     }
     println!(
-        "Targets are of a quiet machine and a release build; whether they are met is for the reader to judge."
+        "\nTargets are of a quiet machine and a release build; whether they are met is for the reader to judge."
     );
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -11,7 +12,6 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use molecule_safe_tar::{Observer, Options, Quarantine, Refusal, UnpackError, check, unpack};
 use rustix::process::geteuid;
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use tempfile::TempDir;
 
 /// Mode, and contents or target.
@@ -71,23 +71,29 @@ pub(crate) fn unprivileged<T: Send>(dir: &Path, f: impl FnOnce() -> T + Send) ->
     if root {
         std::os::unix::fs::chown(dir, Some(NOBODY), Some(NOBODY)).unwrap();
     }
-    thread::scope(|scope| {
-        scope
-            .spawn(|| {
-                if root {
-                    let (user, group) = (
-                        rustix::process::Uid::from_raw(NOBODY),
-                        rustix::process::Gid::from_raw(NOBODY),
-                    );
-                    set_thread_groups(&[]).unwrap();
-                    set_thread_res_gid(group, group, group).unwrap();
-                    set_thread_res_uid(user, user, user).unwrap();
-                }
-                f()
-            })
-            .join()
-    })
-    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    let run = || {
+        if root {
+            give_up_rights();
+        }
+        f()
+    };
+    thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+#[cfg(target_os = "linux")]
+fn give_up_rights() {
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    set_thread_groups(&[]).unwrap();
+    set_thread_res_gid(group, group, group).unwrap();
+    set_thread_res_uid(user, user, user).unwrap();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_up_rights() {
+    panic!("a thread cannot give up its rights on this system; run the tests as a user");
 }
 
 /// Bystanders, and a directory among them to unpack into.

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use molecule_safe_tar::tree::{self, Node};
-use rustix::fs::{CWD, FileType, Mode, OFlags, mkdirat, mknodat, openat};
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 
 use crate::sandbox::{Sandbox, listing, scratch, set_mode, unprivileged};
 
@@ -44,8 +44,16 @@ fn check_error(result: io::Result<impl std::fmt::Debug>, kind: ErrorKind, text: 
     assert!(std::error::Error::source(&error).is_some());
 }
 
+/// What would block whoever opens it.
+#[cfg(target_os = "linux")]
 fn pipe(path: &Path) {
+    use rustix::fs::{FileType, mknodat};
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).unwrap();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pipe(path: &Path) {
+    drop(UnixListener::bind(path).unwrap());
 }
 
 /// A chain of directories, through handles, because the path becomes too long for the system.

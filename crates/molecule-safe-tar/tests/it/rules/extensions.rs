@@ -345,6 +345,10 @@ fn an_extension_at_the_end_is_refused() {
         PAX,
     );
     refused(Tar::new().long_name("b"), "orphan-extension", GNU);
+    let comment = [("comment", &b"c"[..])];
+    refused(Tar::new().global(&comment), "orphan-extension", GLOBAL);
+    let tar = Tar::new().file("a", "").global(&comment);
+    refused(tar, "orphan-extension", GLOBAL);
     refused(
         Tar::new().long_name("b").long_target("c"),
         "orphan-extension",

@@ -230,13 +230,18 @@ fn the_owner_decides_what_is_executable() {
         ("0000644\0", false),
         ("0000011\0", false),
         ("0007777\0", true),
-        ("\0\0\0\0\0\0\0\0", false),
     ];
     for (mode, executable) in modes {
         let tar = Tar::new().entry(file(0).put(at::MODE, mode.as_bytes()), b"");
         let files = super::accepted_with(tar, &Options::new());
         assert_eq!(files[0].executable, executable, "{mode:?}");
     }
+}
+
+#[test]
+fn an_entry_without_a_mode_is_refused() {
+    let tar = Tar::new().entry(file(0).put(at::MODE, &[0; 8]), b"");
+    refused(tar, "invalid-number", "a.md");
 }
 
 #[test]
