@@ -106,8 +106,8 @@ pub(crate) const TOO_HEAVY: &[&str] = &["tokio", "hyper", "reqwest", "axum"];
 pub(crate) const EMULATOR_AVOIDS: &[&str] =
     &["molecule-agent", "molecule-transport", "molecule-a2a"];
 
-/// What somebody who only polls does not build: a server and a store.
-pub(crate) const POLL_ONLY_AVOIDS: &[&str] = &["axum", "redb"];
+/// What somebody who only polls does not build: a server, plugins and a store.
+pub(crate) const POLL_ONLY_AVOIDS: &[&str] = &["axum", "molecule-plugin", "redb"];
 
 /// What only programs may use: argument parsing, printing, errors without a type.
 pub(crate) const PROGRAMS: &[&str] = &["molecule-agent-cli", "xtask"];

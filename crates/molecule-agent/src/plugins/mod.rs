@@ -152,7 +152,7 @@ impl RemoteAgentClient {
         };
         let limit = options.install.unpack.limits.compressed_bytes;
         let call = CallOptions::new()
-            .with_timeouts(options.timeouts)
+            .with_timeouts(options.timeouts(&plugin))
             .with_limits(Limits::DEFAULT.with_body_bytes(limit));
         let streamed = async {
             let (archive, body) = self.stream(&plugin, &call).await?;

@@ -3,9 +3,14 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use molecule_plugin::{InstallOptions, SetupPolicy, Sha256Digest};
+use molecule_protocol::endpoints::DownloadPlugin;
 use molecule_transport::Timeouts;
+
+/// The platform itself gives up after five minutes.
+const FETCHED_FIRST: Timeouts = Timeouts::new(Duration::from_secs(60), Duration::from_secs(330));
 
 /// How a plugin is installed from the platform.
 #[derive(Clone)]
@@ -18,8 +23,9 @@ pub struct PluginOptions {
     pub report: bool,
     /// The directory for plugins. Default: the client's [`plugins_dir`](crate::RemoteAgentClient::plugins_dir).
     pub plugins_dir: Option<PathBuf>,
-    /// How long the platform may be silent before and during the download. Default: [`Timeouts::DOWNLOAD`].
-    pub timeouts: Timeouts,
+    /// How long the platform may be silent before and during the download. Default: [`Timeouts::DOWNLOAD`], and five minutes and a
+    /// half for a source that the platform fetches from elsewhere first.
+    pub timeouts: Option<Timeouts>,
     progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
 }
 
@@ -39,7 +45,7 @@ impl Default for PluginOptions {
             install: InstallOptions::default(),
             report: true,
             plugins_dir: None,
-            timeouts: Timeouts::DOWNLOAD,
+            timeouts: None,
             progress: None,
         }
     }
@@ -101,7 +107,7 @@ impl PluginOptions {
     /// With other patience for the platform.
     #[must_use]
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+        self.timeouts = Some(timeouts);
         self
     }
 
@@ -111,6 +117,14 @@ impl PluginOptions {
     pub fn with_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(progress));
         self
+    }
+
+    pub(super) fn timeouts(&self, plugin: &DownloadPlugin) -> Timeouts {
+        let usual = match plugin.is_fetched_first() {
+            true => FETCHED_FIRST,
+            false => Timeouts::DOWNLOAD,
+        };
+        self.timeouts.unwrap_or(usual)
     }
 
     pub(super) fn tell(&self, bytes: u64, total: Option<u64>) {

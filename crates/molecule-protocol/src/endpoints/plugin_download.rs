@@ -70,6 +70,17 @@ impl DownloadPlugin {
         self.source = Some(source.into());
         self
     }
+
+    /// Whether the platform has to fetch the plugin from elsewhere first, which may take it five minutes. Each call does that anew, so
+    /// such a download is not repeatable.
+    #[must_use]
+    pub fn is_fetched_first(&self) -> bool {
+        let scheme = self
+            .source
+            .as_deref()
+            .and_then(|source| source.split_once("://"));
+        scheme.is_some_and(|(scheme, _)| scheme != "local")
+    }
 }
 
 impl Endpoint for DownloadPlugin {
@@ -79,10 +90,11 @@ impl Endpoint for DownloadPlugin {
     fn call(&self) -> Call {
         let (id, name) = (self.workspace_id, segment(&self.name));
         let query = self.source.as_deref().map(|value| ("source", value));
-        Call::get(with_query(
-            format!("/workspaces/{id}/plugins/{name}/download"),
-            query,
-        ))
+        let path = with_query(format!("/workspaces/{id}/plugins/{name}/download"), query);
+        Call {
+            repeatable: !self.is_fetched_first(),
+            ..Call::get(path)
+        }
     }
 
     fn read(&self, answer: &Answer<'_>) -> Result<PluginArchive, ApiError> {
@@ -176,6 +188,14 @@ mod tests {
             path.ends_with("/download?source=github%3A%2F%2Fo%2Fr%23v1%26name%3Dy%3Fz%3D1+%C3%A9"),
             "{path}"
         );
+    }
+
+    #[test]
+    fn a_download_is_repeatable_unless_the_platform_fetches_the_plugin_first() {
+        let repeatable = |source| download("x").with_source(source).call().repeatable;
+        assert!(download("x").call().repeatable);
+        assert!(repeatable("x") && repeatable("local://x"));
+        assert!(!repeatable("github://o/r#v1") && !repeatable("new://x"));
     }
 
     proptest::proptest! {
