@@ -7,7 +7,7 @@ use molecule_safe_tar::{Limits, Options, Refusal, UnpackError};
 use proptest::prelude::*;
 
 use crate::builder::Tar;
-use crate::sandbox::{Sandbox, gz, listing};
+use crate::sandbox::{Sandbox, gz, listing, stored};
 
 const HEADER_CRC: u8 = 2;
 const EXTRA: u8 = 4;
@@ -165,7 +165,7 @@ fn an_archive_cut_off_anywhere_is_refused() {
     for length in 0..archive.len() {
         sandbox.refuses(&archive[..length], "truncated");
     }
-    let archive = gz(&large());
+    let archive = stored(&large());
     for length in [300_000, 450_000, archive.len() - 9, archive.len() - 1] {
         sandbox.refuses(&archive[..length], "truncated");
     }
@@ -174,7 +174,7 @@ fn an_archive_cut_off_anywhere_is_refused() {
 #[test]
 fn a_cut_names_the_entry_that_it_hit() {
     let sandbox = Sandbox::new();
-    let refusal = sandbox.refusal(&gz(&large())[..450_000], &Options::new());
+    let refusal = sandbox.refusal(&stored(&large())[..450_000], &Options::new());
     assert_eq!(refusal.entry().unwrap().to_string(), "first");
 }
 
@@ -232,7 +232,7 @@ fn what_unpacks_to_too_much_is_refused_before_it_is_written() {
     let sandbox = Sandbox::new();
     let options = limited(|limits| limits.total_bytes = 400_000);
     assert_eq!(
-        sandbox.refusal(&gz(&large()), &options).kind(),
+        sandbox.refusal(&stored(&large()), &options).kind(),
         "too-many-bytes"
     );
 }
@@ -240,7 +240,7 @@ fn what_unpacks_to_too_much_is_refused_before_it_is_written() {
 #[test]
 fn the_compressed_size_is_limited_to_the_byte() {
     let sandbox = Sandbox::new();
-    for archive in [gz(&small()), gz(&large())] {
+    for archive in [gz(&small()), stored(&large())] {
         let size = archive.len() as u64;
         let fits = limited(|limits| limits.compressed_bytes = size);
         let quarantine = sandbox
@@ -306,13 +306,50 @@ fn a_refused_archive_is_not_read_to_its_end() {
         .file("../escape", "x")
         .file("long", pseudo_random(4 << 20))
         .end();
-    let archive = gz(&tar);
+    let archive = stored(&tar);
     let mut source = Counted {
         read: &archive[..],
         bytes: 0,
     };
     sandbox.unpack(&mut source).unwrap_err();
     assert!(source.bytes < 2 << 20, "{}", source.bytes);
+}
+
+#[test]
+fn a_source_that_trickles_is_not_read_on_until_a_chunk_is_full() {
+    /// One byte at a time once `fast` are through, and time for others between them.
+    struct Trickle<'a> {
+        archive: &'a [u8],
+        fast: usize,
+        slow: usize,
+    }
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.fast > 0 {
+                let most = buffer.len().min(self.fast);
+                let bytes = self.archive.read(&mut buffer[..most])?;
+                self.fast -= bytes;
+                return Ok(bytes);
+            }
+            std::thread::yield_now();
+            self.slow += 1;
+            self.archive.read(&mut buffer[..1])
+        }
+    }
+    let sandbox = Sandbox::new();
+    let tar = Tar::new()
+        .file("first", pseudo_random(500_000))
+        .file("../escape", "")
+        .file("more", pseudo_random(300_000))
+        .end();
+    let archive = stored(&tar);
+    let mut source = Trickle {
+        archive: &archive,
+        fast: 540_000,
+        slow: 0,
+    };
+    sandbox.unpack(&mut source).unwrap_err();
+    assert!(source.slow < 100_000, "{}", source.slow);
 }
 
 /// Does something at a certain byte.
@@ -337,7 +374,7 @@ impl<F: FnMut() -> io::Result<usize>> Read for At<'_, F> {
 #[test]
 fn an_error_of_the_source_is_passed_on_and_nothing_is_left() {
     let sandbox = Sandbox::new();
-    let archive = gz(&large());
+    let archive = stored(&large());
     for left in [0, 5, 1000, 300_000, archive.len() - 4, archive.len()] {
         for kind in [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof] {
             let then = || Err(io::Error::new(kind, "the line went dead"));
@@ -371,7 +408,7 @@ fn an_interrupted_read_is_tried_again() {
     }
     drop(
         Sandbox::new()
-            .unpack(Interrupted(&gz(&large()), false))
+            .unpack(Interrupted(&stored(&large()), false))
             .unwrap(),
     );
 }
@@ -398,7 +435,7 @@ fn a_source_that_gives_one_byte_at_a_time_reads_alike() {
 #[test]
 fn a_panic_of_the_source_goes_through_and_nothing_is_left() {
     let sandbox = Sandbox::new();
-    let archive = gz(&large());
+    let archive = stored(&large());
     for left in [0, 1000, 450_000] {
         let then = || -> io::Result<usize> { panic!("the source panics") };
         let source = At {

@@ -28,7 +28,16 @@ pub(crate) fn scratch() -> TempDir {
 }
 
 pub(crate) fn gz(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    packed(bytes, Compression::fast())
+}
+
+/// As gzip, but not compressed, which takes no time.
+pub(crate) fn stored(bytes: &[u8]) -> Vec<u8> {
+    packed(bytes, Compression::none())
+}
+
+fn packed(bytes: &[u8], compression: Compression) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), compression);
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
