@@ -27,8 +27,8 @@ const PATIENCE: Wait = Wait::For(Duration::from_secs(10));
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Verification {
-    /// Whether nothing of the plugin itself was changed or removed, and the expectation is met. With a receipt, `added` files do
-    /// not count; without one, they do.
+    /// Whether nothing of the plugin itself was changed or removed, and the expectation is met. `added` files count if the caller
+    /// expected a hash or there is no receipt.
     pub intact: bool,
     /// The manifest hash that was expected.
     pub expected: Option<Sha256Digest>,
@@ -46,7 +46,11 @@ pub struct Verification {
 }
 
 /// Compares a directory with its receipt if it has one, and with `expected`. Without a receipt and without `expected` it is compared
-/// with the hash in its `plugin.yaml`. The manifest hash in the receipt has to be the `expected` one.
+/// with the hash in its `plugin.yaml`.
+///
+/// Whoever can change the plugin can usually change its receipt. `expected` is proof against that: the archive's files have to be
+/// those that it stands for, even if `setup.sh` is said to have changed them, and nothing may be added. Not proven are `plugin.yaml`, which
+/// is outside of the hash, and what the receipt says that `setup.sh` brought, which is listed in `by_setup`.
 ///
 /// The paths in the result are escaped where they cannot be printed.
 ///
@@ -101,8 +105,11 @@ fn lock<'a>(layout: &'a Layout, name: &PluginName) -> Result<Option<Locked<'a>>,
     }
 }
 
+/// The hash that the caller knows vouches for the archive's files and for no others. Against it the receipt is only asked which
+/// files those are, which the hash proves, and what else `setup.sh` brought.
 fn compare(receipt: &Receipt, found: &Snapshot, expected: Option<Sha256Digest>) -> Verification {
-    let installed = after_setup(receipt);
+    let pinned = expected.is_some();
+    let installed = after_setup(receipt, pinned);
     let mut verification = Verification {
         intact: false,
         expected: Some(expected.unwrap_or(receipt.digest)),
@@ -114,9 +121,9 @@ fn compare(receipt: &Receipt, found: &Snapshot, expected: Option<Sha256Digest>) 
     };
     for (path, state) in &installed {
         let list = match (found.get(*path), state) {
-            (found, state) if found == state.as_ref() => match receipt.setup.contains_key(*path) {
-                true => &mut verification.by_setup,
-                false => continue,
+            (found, state) if found == state.as_ref() => match is_archived(receipt, path, *state) {
+                true => continue,
+                false => &mut verification.by_setup,
             },
             (None, _) => &mut verification.missing,
             (Some(_), _) => &mut verification.changed,
@@ -129,23 +136,39 @@ fn compare(receipt: &Receipt, found: &Snapshot, expected: Option<Sha256Digest>) 
     verification.added = added.map(|path| printable(path)).collect();
     verification.intact = verification.changed.is_empty()
         && verification.missing.is_empty()
-        && verification.expected == Some(receipt.digest);
+        && verification.expected == Some(hash_of_listed(receipt))
+        && !(pinned && !verification.added.is_empty());
     verification
 }
 
-/// What the receipt says is there, `None` for what `setup.sh` removed.
-fn after_setup(receipt: &Receipt) -> BTreeMap<&[u8], Option<State>> {
+/// What has to be there, `None` for what `setup.sh` removed. Pinned files are what the archive had, whatever the receipt says that
+/// `setup.sh` made of them.
+fn after_setup(receipt: &Receipt, pinned: bool) -> BTreeMap<&[u8], Option<State>> {
     let archived = receipt.files.iter();
     let mut states: BTreeMap<_, _> = archived
         .map(|(path, digest)| (path.as_bytes(), Some(State::File(*digest))))
         .collect();
-    states.extend(
-        receipt
-            .setup
-            .iter()
-            .map(|(path, state)| (path.as_slice(), *state)),
-    );
+    for (path, state) in &receipt.setup {
+        if !(pinned && states.contains_key(path.as_slice())) {
+            states.insert(path, *state);
+        }
+    }
     states
+}
+
+fn is_archived(receipt: &Receipt, path: &[u8], state: Option<State>) -> bool {
+    let path = str::from_utf8(path).ok();
+    let digest = path.and_then(|path| receipt.files.get(path));
+    digest.map(|digest| State::File(*digest)) == state && state.is_some()
+}
+
+/// The manifest hash of the files that the receipt lists as the archive's. Whoever writes another list has another hash.
+fn hash_of_listed(receipt: &Receipt) -> Sha256Digest {
+    let mut hash = ManifestHash::default();
+    for (path, digest) in &receipt.files {
+        hash.add(path, *digest);
+    }
+    hash.digest()
 }
 
 fn digest(found: &Snapshot) -> Option<Sha256Digest> {

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::thread;
 
 use molecule_plugin::{
-    PluginError, SetupPolicy, Verification, Wait, install, manifest_digest, verify_installed,
+    PluginError, SetupPolicy, Sha256Digest, Verification, Wait, install, manifest_digest,
+    verify_installed,
 };
 
 use super::{Files, Home, archive, declared, digest, name, options, plugin, told, with_setup};
@@ -131,6 +132,43 @@ fn the_expectation_of_the_caller_must_be_met_as_well() {
     let verification = verify_installed(&home.root(), Some(wrong)).unwrap();
     check(&verification, false, [&[], &[], &[], &["made"]]);
     assert_eq!(verification.expected, Some(wrong));
+}
+
+/// Changes a file, and the receipt so that it covers for that.
+fn check_forged(forge: impl FnOnce(&str, &str) -> String) {
+    let home = Home::with(&plugin("1"));
+    let pinned = Some(digest(&plugin("1")));
+    let rule = home.root().join("rules/r.md");
+    let was = Sha256Digest::of(&fs::read(&rule).unwrap()).to_string();
+    fs::write(&rule, "be evil").unwrap();
+    let is = Sha256Digest::of(b"be evil").to_string();
+    let path = home.store.dir().join(".receipts/demo");
+    let receipt = fs::read_to_string(&path).unwrap();
+    let forged = forge(&receipt.replace(&was, &is), &receipt);
+    assert_ne!(forged, receipt);
+    fs::write(&path, forged).unwrap();
+    assert!(!verify_installed(&home.root(), pinned).unwrap().intact);
+}
+
+#[test]
+fn a_forged_receipt_does_not_meet_the_expectation_of_the_caller() {
+    check_forged(|listed_anew, _| listed_anew.to_owned());
+    check_forged(|_, receipt| {
+        let line = format!(
+            "setup 1\nfile {} rules/r.md\nend",
+            Sha256Digest::of(b"be evil")
+        );
+        receipt.replace("\nend", &format!("\n{line}"))
+    });
+}
+
+#[test]
+fn what_was_added_does_not_meet_the_expectation_of_the_caller() {
+    let home = Home::with(&plugin("1"));
+    fs::write(home.root().join("notes"), "mine").unwrap();
+    let pinned = Some(digest(&plugin("1")));
+    let verification = verify_installed(&home.root(), pinned).unwrap();
+    check(&verification, false, [&[], &[], &["notes"], &[]]);
 }
 
 #[test]
