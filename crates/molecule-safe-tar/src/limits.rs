@@ -20,6 +20,8 @@ pub struct Limits {
     pub depth: usize,
     /// Bytes of a path.
     pub path_bytes: usize,
+    /// Bytes of the paths of all entries together.
+    pub names_bytes: usize,
     /// Bytes of one component of a path.
     pub component_bytes: usize,
     /// Bytes of one extension header's body (pax, GNU long names).
@@ -41,6 +43,7 @@ impl Default for Limits {
             ratio_floor: 16 << 20,
             depth: 64,
             path_bytes: 1024,
+            names_bytes: 4 << 20,
             component_bytes: 255,
             extension_bytes: 64 << 10,
             extensions_per_entry: 4,

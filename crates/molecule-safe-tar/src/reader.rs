@@ -31,6 +31,7 @@ pub(crate) fn read_tar<R: BufRead, O: Observer, S: Sink>(
         claims: Claims::default(),
         entries: 0,
         bytes: 0,
+        names_bytes: 0,
         global: None,
         summary: Summary::default(),
     };
@@ -49,6 +50,8 @@ struct Reader<'a, R, O, S> {
     entries: u32,
     /// Bytes of files and of extension headers.
     bytes: u64,
+    /// Bytes of paths.
+    names_bytes: usize,
     /// A global header with nothing behind it yet.
     global: Option<EntryName>,
     summary: Summary,
@@ -138,6 +141,7 @@ impl<R: BufRead, O: Observer, S: Sink> Reader<'_, R, O, S> {
         extensions.check(header, member, &entry)?;
         extensions.check_target(header, member, self.options.limits.path_bytes, &entry)?;
         let path = EntryPath::parse(&raw, member, self.options, &entry)?;
+        self.charge_name(path.as_str().len(), &entry)?;
         self.claim(&path, member, &entry)?;
         match member {
             Member::File => self.file(header, &path, &entry),
@@ -212,6 +216,18 @@ impl<R: BufRead, O: Observer, S: Sink> Reader<'_, R, O, S> {
         match self.entries <= limit {
             true => Ok(()),
             false => Err(Refusal::TooManyEntries {
+                entry: entry.clone(),
+                limit,
+            }),
+        }
+    }
+
+    fn charge_name(&mut self, more: usize, entry: &EntryName) -> Result<(), Refusal> {
+        let limit = self.options.limits.names_bytes;
+        self.names_bytes = self.names_bytes.saturating_add(more);
+        match self.names_bytes <= limit {
+            true => Ok(()),
+            false => Err(Refusal::TooManyNameBytes {
                 entry: entry.clone(),
                 limit,
             }),

@@ -215,7 +215,9 @@ pub enum Refusal {
         entry: EntryName,
     },
     /// A pax record holds a newline, at which some programs begin to read another record.
-    #[error("extension header \"{entry}\" has a line break in \"{key}\"; remove it")]
+    #[error(
+        "extension header \"{entry}\" has a line break in \"{key}\"; remove it, or pack without extended attributes (--no-xattrs)"
+    )]
     NewlineInPax {
         /// The extension header.
         entry: EntryName,
@@ -443,6 +445,16 @@ pub enum Refusal {
         /// The most, in bytes.
         limit: u64,
     },
+    /// All paths together are too long.
+    #[error(
+        "entry \"{entry}\" makes the paths longer than {limit} bytes altogether; pack fewer files, or shorten their names"
+    )]
+    TooManyNameBytes {
+        /// The one too many.
+        entry: EntryName,
+        /// The most, in bytes.
+        limit: usize,
+    },
 }
 
 /// Where something happened, if that is known.
@@ -520,6 +532,7 @@ impl Refusal {
             Self::TooManyEntries { .. } => "too-many-entries",
             Self::FileTooLarge { .. } => "file-too-large",
             Self::TooManyBytes { .. } => "too-many-bytes",
+            Self::TooManyNameBytes { .. } => "too-many-name-bytes",
         }
     }
 
@@ -590,7 +603,8 @@ impl Refusal {
             | Self::LinkRepeatsPath { entry }
             | Self::TooManyEntries { entry, .. }
             | Self::FileTooLarge { entry, .. }
-            | Self::TooManyBytes { entry, .. } => Some(entry),
+            | Self::TooManyBytes { entry, .. }
+            | Self::TooManyNameBytes { entry, .. } => Some(entry),
         }
     }
 }

@@ -122,6 +122,19 @@ fn implied_directories_are_entries() {
 }
 
 #[test]
+fn paths_are_counted_together() {
+    let options = limits(|limits| limits.names_bytes = 6);
+    let tar = Tar::new().file("a/b", "").directory("c/d");
+    check(
+        tar.clone(),
+        tar.symbolic_link("e", "f"),
+        &options,
+        "too-many-name-bytes",
+        "e",
+    );
+}
+
+#[test]
 fn global_headers_are_entries() {
     let options = limits(|limits| limits.entries = 2);
     let tar = Tar::new().global(&[("comment", b"c")]);
