@@ -4,15 +4,17 @@
 //! the environment variable `MOLECULE_<FLAG>` and the key `<flag>` of the config file, with `_` for `-`. What they give
 //! becomes the flag's default, so that all three pass through the same checks.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::{OsStr, Resettable};
+use clap::builder::{NonEmptyStringValueParser, OsStr, Resettable};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, CommandFactory, FromArgMatches};
+use molecule_plugin::{InvalidDigest, Sha256Digest};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -125,6 +127,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, Refusal> {
         .clone()
         .try_get_matches_from(&arguments)
         .map_err(|error| usage(error, &BTreeMap::new(), json))?;
+    refuse_hidden_format(&command, &flags, &arguments).map_err(wrong)?;
     let file = ConfigFile::find(flags.get_one::<PathBuf>("config").map(PathBuf::as_path))
         .map_err(wrong)?;
     file.check_keys(|key| keys.contains_key(key))
@@ -141,6 +144,35 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, Refusal> {
     let cli = Cli::from_arg_matches(&matches).map_err(Refusal::Clap)?;
     let settings = explain(&matches, &keys, &found);
     Ok(Invocation { cli, settings })
+}
+
+/// The `-o` of `plugin pack` names a file and hides one that was given before `pack` and means a format.
+fn refuse_hidden_format(
+    command: &Command,
+    matches: &ArgMatches,
+    arguments: &[OsString],
+) -> anyhow::Result<()> {
+    if !is_pack(matches) {
+        return Ok(());
+    }
+    // Up to `pack`, with a `pack` that takes nothing, the parser sees the other one alone.
+    let bare = command.clone().mut_subcommand("plugin", |plugin| {
+        plugin.mut_subcommand("pack", |_| Command::new("pack"))
+    });
+    let hides = (0..arguments.len())
+        .filter(|at| arguments[*at] == "pack")
+        .filter_map(|at| bare.clone().try_get_matches_from(&arguments[..=at]).ok())
+        .any(|before| is_pack(&before) && before.contains_id("output"));
+    if hides {
+        let message = "-o before `pack` would be the format, and after it the archive's file; say --json for JSON";
+        return Err(Problem::usage(message).into());
+    }
+    Ok(())
+}
+
+fn is_pack(matches: &ArgMatches) -> bool {
+    let plugin = matches.subcommand_matches("plugin");
+    plugin.is_some_and(|plugin| plugin.subcommand_name() == Some("pack"))
 }
 
 /// Whether errors are to be JSON, even that the command line cannot be read.
@@ -171,9 +203,16 @@ fn documented(keys: &BTreeMap<String, Arg>) -> Command {
                 arg.help(format!("{help} [env: {variable}]"))
             }
             None if arg.is_positional() => arg.help_heading(Resettable::Reset),
+            None if is_optional_text(&arg) => arg.value_parser(NonEmptyStringValueParser::new()),
             None => arg,
         },
     )
+}
+
+/// Whether it is a flag for a text that is left out where there is none, and so is not given an empty one.
+fn is_optional_text(arg: &Arg) -> bool {
+    let is_text = arg.get_value_parser().type_id() == TypeId::of::<String>();
+    is_text && arg.get_long().is_some() && arg.get_default_values().is_empty()
 }
 
 /// The settings by their keys: the flags of `config show`.
@@ -244,6 +283,12 @@ fn in_file(key: &str, file: &ConfigFile) -> Option<Found> {
     })
 }
 
+/// Whether it is a path that begins with what shells replace, and nobody else does.
+fn is_unexpanded(arg: &Arg, value: &str) -> bool {
+    let is_path = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+    is_path && value.starts_with('~')
+}
+
 /// A switch is on or off, and only what may be repeated has several values.
 fn checked(key: &str, arg: &Arg, mut found: Found) -> anyhow::Result<Found> {
     let refuse =
@@ -253,6 +298,12 @@ fn checked(key: &str, arg: &Arg, mut found: Found) -> anyhow::Result<Found> {
         (ArgAction::SetTrue, [value]) => {
             let on = switch(value).ok_or_else(|| refuse("is a switch: true or false"))?;
             found.values = vec![on.to_string()];
+        }
+        (_, [value]) if is_unexpanded(arg, value) => {
+            return Err(refuse(
+                "begins with ~, which is only replaced in a shell; write the whole path",
+            )
+            .into());
         }
         (_, [_]) => {}
         _ => return Err(refuse("takes one value").into()),
@@ -455,7 +506,7 @@ pub(crate) fn secret_argument(name: &str) -> Problem {
 /// A wrong value is named by where it comes from, and never repeated: it may hold a password.
 fn usage(error: clap::Error, found: &BTreeMap<String, Found>, json: bool) -> Refusal {
     let reason = match error.kind() {
-        ErrorKind::ValueValidation => std::error::Error::source(&error).map(ToString::to_string),
+        ErrorKind::ValueValidation => std::error::Error::source(&error).map(reason),
         ErrorKind::InvalidValue => choices(&error),
         _ => None,
     };
@@ -474,8 +525,20 @@ fn usage(error: clap::Error, found: &BTreeMap<String, Found>, json: bool) -> Ref
     Refusal::Wrong { error, json }
 }
 
+/// What is wrong with a value, as its type says it; to a hash in capitals the type's reason says less than could be said.
+fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    let in_capitals = |text: &str| text.to_lowercase().parse::<Sha256Digest>().is_ok();
+    match error.downcast_ref::<InvalidDigest>() {
+        Some(InvalidDigest(text)) if in_capitals(text) => {
+            format!("write it in lower case: {}", text.to_lowercase())
+        }
+        _ => error.to_string(),
+    }
+}
+
 fn choices(error: &clap::Error) -> Option<String> {
     match error.get(ContextKind::ValidValue)? {
+        ContextValue::Strings(values) if values.is_empty() => Some("give a value".to_owned()),
         ContextValue::Strings(values) => Some(format!("choose one of {}", values.join(", "))),
         _ => None,
     }

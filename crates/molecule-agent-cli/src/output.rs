@@ -43,7 +43,7 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> anyhow::Result<()> {
         if self.json {
-            self.raw(&serde_json::to_string(value)?)
+            self.raw(&escaped(&serde_json::to_string(value)?))
         } else {
             self.raw(&clean(&text()))
         }
@@ -60,6 +60,23 @@ impl Output {
             .map_err(stdout_error)
     }
 
+    /// Prints data on stderr, because stdout is taken by bytes that were asked for; `quiet` drops the text for people.
+    ///
+    /// # Errors
+    /// When the data is no JSON.
+    pub(crate) fn aside(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        if self.json {
+            warn(&escaped(&serde_json::to_string(value)?));
+        } else {
+            self.note(&text());
+        }
+        Ok(())
+    }
+
     /// Tells the user something on stderr, unless they asked for quiet.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
@@ -73,7 +90,7 @@ impl Output {
         if self.json {
             let (kind, code) = (exit.kind(), exit.code());
             let error = json!({"kind": kind, "exit_code": code, "message": error.to_string(), "causes": causes});
-            return warn(&json!({ "error": error }).to_string());
+            return warn(&escaped(&json!({ "error": error }).to_string()));
         }
         let word = if exit == Exit::Done { "note" } else { "error" };
         warn(&clean(&format!("{word}: {error}")));
@@ -88,18 +105,50 @@ fn warn(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Keeps line breaks and tabs, and replaces what else could steer a terminal.
+/// Keeps line breaks and tabs, and replaces what else could steer a terminal or a reader's eye.
 fn clean(text: &str) -> String {
-    let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars()
-        .map(|c| {
-            if harmless(c) {
-                c
-            } else {
-                char::REPLACEMENT_CHARACTER
+    let replaced = |c| match c {
+        '\n' | '\t' => c,
+        c if steers(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(replaced).collect()
+}
+
+/// The same JSON, in which what could steer is written as `\u....`. In JSON such characters are nowhere but in texts.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if steers(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
             }
-        })
-        .collect()
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// Control characters; and what has no shape of its own but turns the direction of text, breaks lines or hides. Joiners
+/// (U+200C, U+200D) stay, because scripts and emoji are written with them.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// The reader of stdout went away, as in `molecule-agent inbox | head -1`: a reason to end, but no failure.
@@ -130,6 +179,45 @@ mod tests {
         assert_eq!(
             clean("a\u{1b}[31mb\r\n\tc\u{9b}d"),
             "a\u{fffd}[31mb\u{fffd}\n\tc\u{fffd}d"
+        );
+    }
+
+    #[test]
+    fn text_cannot_turn_or_hide_what_is_beside_it() {
+        for c in [
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{2028}',
+            '\u{feff}',
+            '\u{e0041}',
+        ] {
+            assert_eq!(
+                clean(&format!("a{c}b")),
+                "a\u{fffd}b",
+                "{}",
+                c.escape_unicode()
+            );
+        }
+        let joined = "\u{1f469}\u{200d}\u{1f4bb} \u{0646}\u{200c}\u{0647}\u{e9}";
+        assert_eq!(
+            (clean(joined), escaped(joined)),
+            (joined.to_owned(), joined.to_owned())
+        );
+    }
+
+    #[test]
+    fn json_means_the_same_when_it_is_escaped() {
+        let value = json!({"a": "\u{202e}\u{e0041}\u{7f}\n\u{e9}"});
+        let text = escaped(&value.to_string());
+        assert_eq!(text, "{\"a\":\"\\u202e\\udb40\\udc41\\u007f\\n\u{e9}\"}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Where asynchronous work runs.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use molecule_plugin::CancelFlag;
@@ -43,13 +44,27 @@ async fn watched<T: Send + 'static>(
     let signals = Signals::listen()?;
     let cancel = CancelFlag::default();
     let watching = cancel.clone();
-    let mut work = tokio::task::spawn_blocking(move || work(watching));
+    let work = tokio::task::spawn_blocking(move || work(watching));
+    until_forced(async { work.await? }, &signals, &cancel).await
+}
+
+/// Awaits work that watches the flag. The first signal sets it, so that the work ends and says what it did; the second one
+/// leaves the work behind.
+///
+/// # Errors
+/// The work's own, or that it was left behind.
+pub(crate) async fn until_forced<T>(
+    work: impl Future<Output = anyhow::Result<T>>,
+    signals: &Signals,
+    cancel: &CancelFlag,
+) -> anyhow::Result<T> {
+    let mut work = pin!(work);
     tokio::select! {
-        done = &mut work => return done?,
+        done = &mut work => return done,
         () = signals.stop.cancelled() => cancel.cancel(),
     }
     tokio::select! {
-        done = &mut work => done?,
+        done = work => done,
         () = signals.force.cancelled() => Err(left_behind().into()),
     }
 }

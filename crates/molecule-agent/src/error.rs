@@ -126,6 +126,24 @@ pub enum AgentError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The platform sent another plugin than the one it was asked for.
+    #[cfg(feature = "plugins")]
+    #[error(
+        "the platform sent the plugin {sent:?} when it was asked for {asked}; nothing was changed; \
+         check the source, and ask for the plugin under its own name"
+    )]
+    OtherPlugin {
+        /// Which plugin it was asked for.
+        asked: molecule_plugin::PluginName,
+        /// The name of the one it sent.
+        sent: String,
+    },
+    /// The caller cancelled before the platform answered to the record of a plugin that is installed.
+    #[cfg(feature = "plugins")]
+    #[error(
+        "cancelled before the platform said whether it recorded the installation; install the plugin again to tell it anew"
+    )]
+    RecordCancelled,
     /// A part of the agent stopped unexpectedly.
     #[error("the agent's {0} task stopped unexpectedly; this is a bug, please report it")]
     TaskFailed(&'static str),
@@ -176,7 +194,9 @@ impl AgentError {
             #[cfg(feature = "plugins")]
             Self::Plugin(error) => plugin_kind(error),
             #[cfg(feature = "plugins")]
-            Self::PluginTooLarge { .. } => ErrorKind::Integrity,
+            Self::PluginTooLarge { .. } | Self::OtherPlugin { .. } => ErrorKind::Integrity,
+            #[cfg(feature = "plugins")]
+            Self::RecordCancelled => ErrorKind::Unexpected,
             Self::State { .. } | Self::InvalidToken(_) | Self::TaskFailed(_) => {
                 ErrorKind::Unexpected
             }
@@ -198,6 +218,8 @@ impl AgentError {
         match self {
             Self::Transport(error) => error.surely_not_delivered(),
             Self::Api(error) => error.status().is_client_error(),
+            #[cfg(feature = "plugins")]
+            Self::RecordCancelled => false,
             _ => true,
         }
     }

@@ -54,6 +54,16 @@ pub enum PluginError {
         /// What it is, such as `a symbolic link`.
         what: &'static str,
     },
+    /// A plugin's directory holds more than is looked at.
+    #[error(
+        "{path:?} holds more than {limit}; remove what does not belong to the plugin, or install it again"
+    )]
+    TooLarge {
+        /// Which directory.
+        path: PathBuf,
+        /// What is the most.
+        limit: &'static str,
+    },
     /// Another process works on the plugin.
     #[error(
         "plugin {0} is being installed or removed by another process; try again when it is done"
@@ -138,6 +148,7 @@ impl PluginError {
             Self::Mismatch { .. } => (Integrity, "mismatch"),
             Self::Undeclared { .. } => (Usage, "undeclared"),
             Self::Foreign { .. } => (Integrity, "foreign-file"),
+            Self::TooLarge { .. } => (Integrity, "too-large"),
             Self::Busy(_) => (Busy, "busy"),
             Self::NotInstalled(_) => (Usage, "not-installed"),
             Self::CaseClash { .. } => (Usage, "case-clash"),

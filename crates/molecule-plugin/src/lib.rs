@@ -21,7 +21,7 @@ pub use digest::{InvalidDigest, Sha256Digest};
 pub use error::{PluginError, PluginErrorKind};
 #[cfg(feature = "install")]
 pub use install::{
-    ByHash, ByNothing, CancelFlag, Checked, Durability, ExpectedFrom, InstallOptions,
+    ByHash, ByNothing, CancelFlag, Checked, ComparedWith, Durability, ExpectedFrom, InstallOptions,
     InstallReport, Installed, InstalledPlugin, PluginLock, PluginStore, SetupLimits, SetupOutcome,
     SetupPolicy, SetupReport, SkippedEntry, Staged, Unverified, Verification, Verified, Wait,
     install, verify_installed,
@@ -31,4 +31,4 @@ pub use manifest_hash::{ManifestHash, manifest_digest, verify_plugin_sha256};
 pub use molecule_safe_tar as safe_tar;
 pub use name::{InvalidPluginName, PluginName};
 pub use observer::HashObserver;
-pub use pack::{PackOptions, Packed, pack};
+pub use pack::{PackOptions, Packed, declare_hash, pack};

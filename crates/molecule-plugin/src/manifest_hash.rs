@@ -63,33 +63,44 @@ impl ManifestHash {
         files
     }
 
+    #[cfg(feature = "install")]
+    pub(crate) fn into_files(self) -> impl Iterator<Item = (String, Sha256Digest)> {
+        self.files.into_iter()
+    }
+
     /// The text that is hashed: the original's JSON, byte for byte.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut json = String::new();
-        self.write_json(&mut |part| json.push_str(part));
+        write_json(self.files().into_iter(), &mut |part| json.push_str(part));
         json
     }
 
     /// The manifest hash. The text of [`to_json`](Self::to_json) is never in memory for it.
     #[must_use]
     pub fn digest(&self) -> Sha256Digest {
-        let mut hasher = Sha256::new();
-        self.write_json(&mut |part| hasher.update(part));
-        Sha256Digest::from_hasher(hasher)
+        digest_of_sorted(self.files().into_iter())
     }
+}
 
-    fn write_json(&self, out: &mut dyn FnMut(&str)) {
-        out("[");
-        let files = self.files();
-        let counted = files.iter().filter(|(path, _)| *path != MANIFEST_PATH);
-        for (index, (path, content)) in counted.enumerate() {
-            out(if index == 0 { "[\"" } else { ", [\"" });
-            write_escaped(path, out);
-            out(&format!("\", \"{content}\"]"));
-        }
-        out("]");
+/// The manifest hash of files that are sorted by path already, none of which is copied for it.
+pub(crate) fn digest_of_sorted<'a>(
+    files: impl Iterator<Item = (&'a str, Sha256Digest)>,
+) -> Sha256Digest {
+    let mut hasher = Sha256::new();
+    write_json(files, &mut |part| hasher.update(part));
+    Sha256Digest::from_hasher(hasher)
+}
+
+fn write_json<'a>(files: impl Iterator<Item = (&'a str, Sha256Digest)>, out: &mut dyn FnMut(&str)) {
+    out("[");
+    let counted = files.filter(|(path, _)| *path != MANIFEST_PATH);
+    for (index, (path, content)) in counted.enumerate() {
+        out(if index == 0 { "[\"" } else { ", [\"" });
+        write_escaped(path, out);
+        out(&format!("\", \"{content}\"]"));
     }
+    out("]");
 }
 
 /// The manifest hash of a directory.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use molecule_safe_tar::{Options, Summary, check_tar};
 
+pub use self::declare::declare_hash;
 use self::entry::Listing;
 use self::stream::Stream;
 use crate::{HashObserver, Manifest, PluginError, Sha256Digest};

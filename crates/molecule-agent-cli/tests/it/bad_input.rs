@@ -336,6 +336,64 @@ async fn a_state_directory_that_is_a_file_is_named() {
 }
 
 #[test]
+fn an_empty_value_is_asked_for() {
+    let install = ["plugin", "install", "demo"];
+    let archive = [&install[..], &["--archive", ""]].concat();
+    check(&archive, 2, &["--archive: give a value"]);
+    let source = [&install[..], &["--source", ""]].concat();
+    check(&source, 2, &["--source: give a value"]);
+    let list = ["plugin", "list", "--plugins-dir", ""];
+    check(&list, 2, &["--plugins-dir: give a value"]);
+    check(&["plugin", "hash", ""], 2, &["<DIR>: give a value"]);
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.toml");
+    fs::write(&config, "plugins_dir = ''").unwrap();
+    Program::new(home.path(), &["plugin", "list"])
+        .env("MOLECULE_CONFIG", config.to_str().unwrap())
+        .run()
+        .fails(2, &["plugins_dir (file ", "): give a value"]);
+}
+
+#[test]
+fn a_path_that_only_a_shell_understands_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.toml");
+    for key in ["plugins_dir", "state_dir", "token_file"] {
+        fs::write(&config, format!("{key} = '~/somewhere'")).unwrap();
+        Program::new(home.path(), &["plugin", "list", "-w", ID])
+            .env("MOLECULE_CONFIG", config.to_str().unwrap())
+            .run()
+            .fails(
+                2,
+                &[key, "config.toml", "begins with ~", "write the whole path"],
+            );
+    }
+    Program::new(home.path(), &["plugin", "list"])
+        .env("MOLECULE_PLUGINS_DIR", "~/somewhere")
+        .run()
+        .fails(
+            2,
+            &[
+                "plugins_dir (environment MOLECULE_PLUGINS_DIR)",
+                "begins with ~",
+            ],
+        );
+}
+
+#[test]
+fn a_hash_in_capitals_is_shown_in_lower_case() {
+    let verify = ["plugin", "verify", ".", "--sha256"];
+    let hash = "AB".repeat(32);
+    let good = hash.to_lowercase();
+    check(
+        &[&verify[..], &[hash.as_str()]].concat(),
+        2,
+        &["--sha256: write it in lower case: ", &good],
+    );
+    check(&[&verify[..], &["AB"]].concat(), 2, &["64 lower-case"]);
+}
+
+#[test]
 fn a_value_of_the_wrong_form_is_shown_a_right_one() {
     check(
         &["state", "--config", ""],

@@ -222,6 +222,34 @@ fn a_plugin_brings_something() {
 }
 
 #[test]
+fn what_cannot_be_packed_is_not_valid() {
+    let plugin = Plugin::new();
+    let link = plugin.0.path().join("skills/link");
+    std::os::unix::fs::symlink("greet/SKILL.md", &link).unwrap();
+    plugin.errs("skills/link", 0, "content", "a symbolic link");
+    let plugin = Plugin::new()
+        .with("rules/be-kind.md", "")
+        .with("rules/BE-KIND.md", "");
+    plugin.errs("rules/be-kind.md", 0, "content", "it cannot be packed: ");
+}
+
+#[test]
+fn a_file_too_large_to_be_searched_for_secrets_is_told() {
+    let plugin = Plugin::new();
+    let file = fs::File::create(plugin.0.path().join("weights.bin")).unwrap();
+    file.set_len((8 << 20) + 1).unwrap();
+    plugin.warns("weights.bin", 0, "secret", "larger than 8 MiB");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named_as_it_was_given() {
+    let plugin = Plugin::new();
+    let ran = Program::new(plugin.0.path(), &["plugin", "validate", "nope"]).run();
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.starts_with("nope: error: "), "{}", ran.stdout);
+}
+
+#[test]
 fn a_skill_has_front_matter() {
     let file = "skills/greet/SKILL.md";
     let check = |text: &str, line, rule, message| {

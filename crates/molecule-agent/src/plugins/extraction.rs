@@ -5,17 +5,21 @@ use std::path::PathBuf;
 use molecule_plugin::{
     CancelFlag, InstallOptions, InstallReport, PluginError, PluginName, PluginStore, install,
 };
+use molecule_transport::Clock;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::cancelling::cancelled;
 use super::pipe::Outlet;
 use crate::tokens::finished;
 
-/// An installation on a thread of its own. Dropping it cancels the installation, which then removes what it left.
+/// An installation on a thread of its own. Dropping it cancels the installation, which then removes what it left. So does the
+/// caller's flag, for as long as somebody waits here.
 #[must_use]
 #[derive(Debug)]
 pub(super) struct Extraction {
     thread: JoinHandle<Result<InstallReport, PluginError>>,
     cancel: CancelFlag,
+    caller: CancelFlag,
 }
 
 impl Extraction {
@@ -26,20 +30,38 @@ impl Extraction {
         archive: Outlet,
         mut options: InstallOptions,
     ) -> Self {
-        // A flag of its own, so that cancelling one installation does not cancel the next one with the same options.
+        // A flag of its own, so that dropping one installation does not cancel the next one with the same options.
         let cancel = CancelFlag::default();
-        options.cancel = cancel.clone();
+        let caller = std::mem::replace(&mut options.cancel, cancel.clone());
         let thread = spawn_blocking(move || {
             let store = PluginStore::open(dir)?;
             install(&store, &name, archive, &options)
         });
-        Self { thread, cancel }
+        Self {
+            thread,
+            cancel,
+            caller,
+        }
+    }
+
+    /// Waits until the caller cancels. The thread has been told then, so that it knows why its archive breaks off.
+    pub(super) async fn cancelled(&self, clock: &dyn Clock) {
+        pass_on(&self.caller, &self.cancel, clock).await;
     }
 
     /// What became of it. The thread has ended then.
-    pub(super) async fn end(mut self) -> Result<InstallReport, PluginError> {
-        finished((&mut self.thread).await)
+    pub(super) async fn end(mut self, clock: &dyn Clock) -> Result<InstallReport, PluginError> {
+        let joined = tokio::select! {
+            joined = &mut self.thread => joined,
+            () = pass_on(&self.caller, &self.cancel, clock) => (&mut self.thread).await,
+        };
+        finished(joined)
     }
+}
+
+async fn pass_on(caller: &CancelFlag, cancel: &CancelFlag, clock: &dyn Clock) {
+    cancelled(caller, clock).await;
+    cancel.cancel();
 }
 
 impl Drop for Extraction {

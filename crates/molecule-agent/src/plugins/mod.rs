@@ -1,10 +1,12 @@
 //! Plugins of the platform: listed, and installed while they arrive.
 
+mod cancelling;
 mod extraction;
 mod options;
 mod pipe;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use molecule_plugin::{InstallReport, PluginName};
 use molecule_protocol::endpoints::{
@@ -13,10 +15,17 @@ use molecule_protocol::endpoints::{
 };
 use molecule_transport::{Body, CallOptions, Limits, TransportError};
 
+use self::cancelling::cancelled;
 use self::extraction::Extraction;
 pub use self::options::{PluginOptions, Progress};
 use self::pipe::{Inlet, pipe};
 use crate::{AgentError, RemoteAgentClient};
+
+/// How long to wait for another process in silence.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Characters of a foreign name that a message shows. No plugin's name is longer.
+const SHOWN: usize = 128;
 
 /// What became of an installation.
 #[derive(Debug)]
@@ -38,9 +47,9 @@ pub enum InstallRecorded {
     Recorded,
     /// It records nothing for a workspace without a container, which a remote agent's is.
     NoContainer,
-    /// It could not be told.
+    /// It could not be told, or the caller cancelled before it answered.
     Failed(AgentError),
-    /// It was not to be told.
+    /// It was not to be told, or the caller cancelled before it was.
     NotAsked,
 }
 
@@ -79,8 +88,11 @@ impl RemoteAgentClient {
     /// The plugin's directory is locked before the platform is asked for anything. `setup.sh` sees the environment that the options
     /// name, which is empty by default, and never the token.
     ///
-    /// To cancel, drop the future: the download stops and what was unpacked is removed, on a thread of the runtime that ends by
-    /// itself. From the moment the new version is in place it stays, and a running `setup.sh` is killed.
+    /// To cancel, set the flag in [`PluginOptions::install`] and await the result, which says for certain what was done: either
+    /// [`PluginError::Cancelled`](molecule_plugin::PluginError::Cancelled), and nothing was changed, or the whole report with what
+    /// became of `setup.sh`. Whoever does not want to know drops the future: the download stops and what was unpacked is removed, on
+    /// a thread of the runtime that ends by itself. Either way the new version stays from the moment it is in place, and a running
+    /// `setup.sh` is killed.
     ///
     /// ```no_run
     /// # async fn f(client: molecule_agent::RemoteAgentClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -96,8 +108,8 @@ impl RemoteAgentClient {
     /// ```
     ///
     /// # Errors
-    /// When the plugin is refused, here or by the platform, the download is not complete, somebody else works on the plugin, or
-    /// the disk fails. The version that was there stays then, and nothing of the new one does. That the platform could not be
+    /// When the plugin is refused, here or by the platform, the download is not complete, somebody else works on the plugin, the
+    /// caller cancels, or the disk fails. The version that was there stays then, and nothing of the new one does. That the platform could not be
     /// told, or that `setup.sh` failed, is no error: see [`InstallRecorded`] and [`InstallReport::setup`].
     pub async fn install_plugin(
         &self,
@@ -106,11 +118,7 @@ impl RemoteAgentClient {
         options: PluginOptions,
     ) -> Result<PluginInstall, AgentError> {
         let (archive, report) = self.fetch(name, source, &options).await?;
-        let record = if options.report {
-            self.record_install(name, source).await
-        } else {
-            InstallRecorded::NotAsked
-        };
+        let record = self.record_install(name, source, &options).await;
         Ok(PluginInstall {
             report,
             source: archive.source,
@@ -125,16 +133,18 @@ impl RemoteAgentClient {
         source: Option<&str>,
         options: &PluginOptions,
     ) -> Result<(PluginArchive, InstallReport), AgentError> {
-        let (mut inlet, outlet) = pipe();
+        let (inlet, outlet) = pipe();
         let dir = options.plugins_dir.clone();
         let dir = dir.unwrap_or_else(|| self.plugins_dir());
         let extraction = Extraction::start(dir, name.clone(), outlet, options.install.clone());
-        let mut archive = Ok(PluginArchive::default());
-        if inlet.wanted().await {
-            archive = self.download(name, source, options, inlet).await;
-        }
+        let clock = &**self.clock();
+        let archive = tokio::select! {
+            biased;
+            () = extraction.cancelled(clock) => Ok(PluginArchive::default()),
+            archive = self.download(name, source, options, inlet) => archive,
+        };
         // Also after a failed download: it is over when nothing of it is left.
-        let report = extraction.end().await;
+        let report = extraction.end(clock).await;
         Ok((archive?, report?))
     }
 
@@ -143,8 +153,11 @@ impl RemoteAgentClient {
         name: &PluginName,
         source: Option<&str>,
         options: &PluginOptions,
-        inlet: Inlet,
+        mut inlet: Inlet,
     ) -> Result<PluginArchive, AgentError> {
+        if !self.wanted(name, &mut inlet).await {
+            return Ok(PluginArchive::default());
+        }
         let plugin = DownloadPlugin::new(self.workspace_id(), name.as_str());
         let plugin = match source {
             Some(source) => plugin.with_source(source),
@@ -156,6 +169,7 @@ impl RemoteAgentClient {
             .with_limits(Limits::DEFAULT.with_body_bytes(limit));
         let streamed = async {
             let (archive, body) = self.stream(&plugin, &call).await?;
+            check_name(name, &archive)?;
             hand_on(body, archive.bytes, options, inlet).await?;
             Ok(archive)
         };
@@ -170,10 +184,35 @@ impl RemoteAgentClient {
         })
     }
 
-    async fn record_install(&self, name: &PluginName, source: Option<&str>) -> InstallRecorded {
+    /// Waits until the plugin is locked and its archive is read. `false`: it never will be.
+    async fn wanted(&self, name: &PluginName, inlet: &mut Inlet) -> bool {
+        tokio::select! {
+            biased;
+            wanted = inlet.wanted() => return wanted,
+            () = self.clock().sleep(SILENCE) => {}
+        }
+        tracing::info!(%name, "another process works on the plugin; waiting for it");
+        inlet.wanted().await
+    }
+
+    async fn record_install(
+        &self,
+        name: &PluginName,
+        source: Option<&str>,
+        options: &PluginOptions,
+    ) -> InstallRecorded {
+        let cancel = &options.install.cancel;
+        if !options.report || cancel.is_cancelled() {
+            return InstallRecorded::NotAsked;
+        }
         let source = source.map_or_else(|| format!("local://{name}"), str::to_owned);
         let record = RecordPluginInstall::new(self.workspace_id(), source);
-        match self.authorized(&record).await {
+        let answer = tokio::select! {
+            biased;
+            answer = self.authorized(&record) => answer,
+            () = cancelled(cancel, &**self.clock()) => Err(AgentError::RecordCancelled),
+        };
+        match answer {
             Ok(InstallRecord::NoContainer) => InstallRecorded::NoContainer,
             Ok(_) => InstallRecorded::Recorded,
             Err(error) => {
@@ -181,6 +220,17 @@ impl RemoteAgentClient {
                 InstallRecorded::Failed(error)
             }
         }
+    }
+}
+
+/// The platform looks at the name too. What is another plugin is not installed under this name all the same.
+fn check_name(asked: &PluginName, archive: &PluginArchive) -> Result<(), AgentError> {
+    match &archive.name {
+        Some(sent) if sent != asked.as_str() => Err(AgentError::OtherPlugin {
+            asked: asked.clone(),
+            sent: sent.chars().take(SHOWN).collect(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_plugin::{InstallOptions, SetupPolicy, Sha256Digest};
+use molecule_plugin::{CancelFlag, InstallOptions, SetupPolicy, Sha256Digest};
 use molecule_protocol::endpoints::DownloadPlugin;
 use molecule_transport::Timeouts;
 
@@ -17,7 +17,7 @@ const FETCHED_FIRST: Timeouts = Timeouts::new(Duration::from_secs(60), Duration:
 #[non_exhaustive]
 pub struct PluginOptions {
     /// How it is installed once it arrives: what is expected of it, limits, patience, `setup.sh`. Limits on the compressed
-    /// archive hold for the download. The flag in it is not looked at: to cancel, drop the future.
+    /// archive hold for the download, and the flag stops the download and the record as well.
     pub install: InstallOptions,
     /// Whether the platform is told afterwards. Default: true.
     pub report: bool,
@@ -87,6 +87,13 @@ impl PluginOptions {
     #[must_use]
     pub fn with_setup(mut self, setup: SetupPolicy) -> Self {
         self.install.setup = setup;
+        self
+    }
+
+    /// With a flag that stops it. Nothing here resets the flag.
+    #[must_use]
+    pub fn with_cancel(mut self, cancel: CancelFlag) -> Self {
+        self.install.cancel = cancel;
         self
     }
 

@@ -10,15 +10,12 @@
 //! `.receipts/<key>+new` is a receipt that is being rewritten for a tree that is live already. A receipt whose plugin is not there
 //! is a leftover of a removal: the tree goes first.
 
-use std::io::{Read, Write};
+use std::fs::File;
 
 use super::folder::{Folder, refused};
 use super::options::Durability;
-use super::receipt::{InvalidReceipt, Receipt};
+use super::receipt::{Head, InvalidReceipt, Receipt};
 use crate::PluginError;
-
-/// A receipt is at most this large; 20 000 paths of 1 KiB, escaped, and as many of `setup.sh`.
-const MAX_BYTES: u64 = 256 << 20;
 
 /// A character that no plugin's name has.
 const MARK: char = '+';
@@ -86,33 +83,50 @@ pub(super) fn read(
     key: &str,
     inode: u64,
 ) -> Result<Option<Receipt>, PluginError> {
-    match read_named(receipts, &pending(key, inode))? {
+    read_as(receipts, key, inode, Receipt::read)
+}
+
+/// The beginning of the receipt of the live tree with this inode; `None` when there is none.
+pub(super) fn read_head(
+    receipts: &Folder,
+    key: &str,
+    inode: u64,
+) -> Result<Option<Head>, PluginError> {
+    read_as(receipts, key, inode, Head::read)
+}
+
+type Parse<T> = fn(File) -> Result<T, InvalidReceipt>;
+
+fn read_as<T>(
+    receipts: &Folder,
+    key: &str,
+    inode: u64,
+    parse: Parse<T>,
+) -> Result<Option<T>, PluginError> {
+    match read_named(receipts, &pending(key, inode), parse)? {
         Some(receipt) => Ok(Some(receipt)),
-        None => read_named(receipts, key),
+        None => read_named(receipts, key, parse),
     }
 }
 
-fn read_named(receipts: &Folder, name: &str) -> Result<Option<Receipt>, PluginError> {
+fn read_named<T>(receipts: &Folder, name: &str, parse: Parse<T>) -> Result<Option<T>, PluginError> {
     let Some(file) = receipts.read(name)? else {
         return Ok(None);
     };
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(receipts.io_error("read", name))?;
-    let text = String::from_utf8(bytes).map_err(|_| InvalidReceipt::Damaged);
-    let path = receipts.path().join(name);
-    match text.and_then(|text| Receipt::parse(&text)) {
-        Ok(receipt) => Ok(Some(receipt)),
-        Err(InvalidReceipt::Version) => Err(refused(
-            &path,
-            "is a receipt of another version of this program; update the program, or install the plugin again",
-        )),
-        Err(InvalidReceipt::Damaged) => Err(refused(
-            &path,
-            "is no whole receipt; install the plugin again",
-        )),
-    }
+    let explain = |error| {
+        let path = receipts.path().join(name);
+        match error {
+            InvalidReceipt::Version => refused(
+                &path,
+                "is a receipt of another version of this program; update the program, or install the plugin again",
+            ),
+            InvalidReceipt::Damaged => {
+                refused(&path, "is no whole receipt; install the plugin again")
+            }
+            InvalidReceipt::Unreadable(error) => receipts.io_error("read", name)(error),
+        }
+    };
+    parse(file).map(Some).map_err(explain)
 }
 
 fn write(
@@ -121,13 +135,11 @@ fn write(
     receipt: &Receipt,
     durability: Durability,
 ) -> Result<(), PluginError> {
-    let mut file = receipts.create(name)?;
-    let written = file
-        .write_all(receipt.to_text().as_bytes())
-        .and_then(|()| match durability {
-            Durability::Sync => file.sync_all(),
-            Durability::Unsynced => Ok(()),
-        });
+    let file = receipts.create(name)?;
+    let written = receipt.write_to(&file).and_then(|()| match durability {
+        Durability::Sync => file.sync_all(),
+        Durability::Unsynced => Ok(()),
+    });
     written.map_err(receipts.io_error("write", name))?;
     sync(receipts, durability)
 }

@@ -25,7 +25,10 @@ impl Drop for Locked<'_> {
     /// Closing is not enough: a child process that is just being started has a copy of the descriptor until its exec.
     fn drop(&mut self) {
         // What cannot be removed now is collected when the store is opened; the lock goes with the last descriptor in any case.
-        let _ = self.folder.unlink(&self.key);
+        // A file that has the name instead of ours is another holder's.
+        if matches!(self.folder.is_current(&self.file, &self.key), Ok(true)) {
+            let _ = self.folder.unlink(&self.key);
+        }
         let _ = FileExt::unlock(&self.file);
     }
 }

@@ -24,7 +24,7 @@ pub use options::{CancelFlag, Durability, InstallOptions, SetupLimits, SetupPoli
 pub use report::{ExpectedFrom, InstallReport, SetupOutcome, SetupReport, SkippedEntry};
 pub use staged::{ByHash, ByNothing, Checked, Installed, Staged, Unverified, Verified};
 pub use store::{InstalledPlugin, PluginLock, PluginStore};
-pub use verify::{Verification, verify_installed};
+pub use verify::{ComparedWith, Verification, verify_installed};
 pub use wait::Wait;
 
 use crate::{PluginError, PluginName};
@@ -62,7 +62,7 @@ pub fn install(
     options: &InstallOptions,
 ) -> Result<InstallReport, PluginError> {
     let lock = store.lock_unless_cancelled(name, options.wait, &options.cancel)?;
-    match lock.stage(archive, options)?.verify(options.expected)? {
+    match lock.stage(archive, options)?.verify()? {
         Checked::Verified(verified) => Ok(finish_verified(verified.install()?, options.setup)),
         Checked::Unverified(unverified) => Ok(finish_unverified(
             unverified.install_unverified()?,
@@ -92,10 +92,7 @@ fn finish_unverified(installed: Installed<'_, ByNothing>, setup: SetupPolicy) ->
 }
 
 fn not_wanted<Proof>(installed: &Installed<'_, Proof>) -> Option<SetupReport> {
-    not_run(
-        installed,
-        "it was not wanted; install with another `--setup` to run it",
-    )
+    not_run(installed, "it was not wanted")
 }
 
 fn not_run<Proof>(installed: &Installed<'_, Proof>, reason: &str) -> Option<SetupReport> {

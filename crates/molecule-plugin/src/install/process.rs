@@ -73,6 +73,7 @@ pub(super) fn run(task: &Task<'_>) -> SetupReport {
         truncated: stdout.truncated || stderr.truncated,
         stdout: stdout.into_text(),
         stderr: stderr.into_text(),
+        unrecorded: None,
         duration: clock.elapsed(),
     }
 }

@@ -7,6 +7,7 @@
 //! digest 0123...
 //! verified yes
 //! expected-from caller
+//! bytes 1234
 //! files 2
 //! file 4567... plugin.yaml
 //! file 89ab... skills/hello.md
@@ -16,12 +17,15 @@
 //! end
 //! ```
 //!
-//! Lines in this order; `version`, `expected-from` and the part of `setup` only where there is something to say. The counts and the
-//! last line tell a whole receipt from a part of one. Bytes outside visible ASCII, and `%`, are written as `%` and two digits.
+//! Lines in this order; `version`, `expected-from` and the part of `setup` only where there is something to say. `bytes` are those of
+//! the archive's files. The counts and the last line tell a whole receipt from a part of one. Bytes outside visible ASCII, and `%`,
+//! are written as `%` and two digits.
+//!
+//! It is written and read line by line: its text, which may be many times as large as what it says, is never in memory.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::str::Lines;
+use std::fmt::{self, Write as _};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 use super::report::ExpectedFrom;
 use super::snapshot::State;
@@ -29,6 +33,15 @@ use crate::{PluginName, Sha256Digest};
 
 const TITLE: &str = "molecule-plugin receipt";
 const VERSION: &str = "1";
+
+/// The last line, with the end of the line before.
+const END: &[u8; 5] = b"\nend\n";
+
+/// A receipt is at most this large: the paths of a plugin and as many as a verification takes in of `setup.sh`, escaped.
+const MAX_BYTES: usize = 128 << 20;
+
+/// A line is at most this large. The longest text in one is the version, out of a manifest of at most 64 KiB, escaped.
+const MAX_LINE: usize = 256 << 10;
 
 /// What was installed, as long as it is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,69 +53,239 @@ pub(super) struct Receipt {
     pub(super) digest: Sha256Digest,
     /// Whose hash vouched for it.
     pub(super) expected_from: Option<ExpectedFrom>,
+    /// Bytes of the archive's files.
+    pub(super) bytes: u64,
     /// The archive's files.
     pub(super) files: BTreeMap<String, Sha256Digest>,
     /// What `setup.sh` left differently, `None` for what it removed.
     pub(super) setup: BTreeMap<Vec<u8>, Option<State>>,
 }
 
-/// Why a text is no receipt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The beginning of a receipt, which is all that a list shows.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) name: PluginName,
+    pub(super) version: Option<String>,
+    pub(super) digest: Sha256Digest,
+    pub(super) expected_from: Option<ExpectedFrom>,
+}
+
+/// Why no receipt was read.
+#[derive(Debug)]
 pub(super) enum InvalidReceipt {
     /// A version that this program does not know.
     Version,
     /// Not a receipt, or not all of it.
     Damaged,
+    /// The disk refused.
+    Unreadable(io::Error),
 }
 
+type Result<T, E = InvalidReceipt> = std::result::Result<T, E>;
+
 impl Receipt {
-    pub(super) fn to_text(&self) -> String {
-        let mut text = format!("{TITLE} {VERSION}\nname {}\n", self.name);
-        self.write_identity(&mut text);
-        line(&mut text, &format!("files {}", self.files.len()));
+    /// Writes nothing that could not be read back.
+    pub(super) fn write_to(&self, out: impl Write) -> io::Result<()> {
+        let mut lines = LineWriter::new(out);
+        self.write_identity(&mut lines)?;
+        lines.write(format_args!("bytes {}", self.bytes))?;
+        lines.write(format_args!("files {}", self.files.len()))?;
         for (path, digest) in &self.files {
-            line(
-                &mut text,
-                &format!("file {digest} {}", escape(path.as_bytes())),
-            );
+            lines.write(format_args!("file {digest} {}", Escaped(path.as_bytes())))?;
         }
         if !self.setup.is_empty() {
-            line(&mut text, &format!("setup {}", self.setup.len()));
+            lines.write(format_args!("setup {}", self.setup.len()))?;
         }
         for (path, state) in &self.setup {
-            line(&mut text, &format!("{} {}", describe(*state), escape(path)));
+            lines.write(format_args!("{} {}", describe(*state), Escaped(path)))?;
         }
-        line(&mut text, "end");
-        text
+        lines.write(format_args!("end"))?;
+        lines.out.flush()
     }
 
-    fn write_identity(&self, text: &mut String) {
+    fn write_identity(&self, lines: &mut LineWriter<impl Write>) -> io::Result<()> {
+        lines.write(format_args!("{TITLE} {VERSION}"))?;
+        lines.write(format_args!("name {}", self.name))?;
         if let Some(version) = &self.version {
-            line(text, &format!("version {}", escape(version.as_bytes())));
+            lines.write(format_args!("version {}", Escaped(version.as_bytes())))?;
         }
-        line(text, &format!("digest {}", self.digest));
-        match self.expected_from {
-            None => line(text, "verified no"),
-            Some(ExpectedFrom::Caller) => line(text, "verified yes\nexpected-from caller"),
-            Some(ExpectedFrom::Manifest) => line(text, "verified yes\nexpected-from manifest"),
+        lines.write(format_args!("digest {}", self.digest))?;
+        lines.write(match self.expected_from {
+            None => format_args!("verified no"),
+            Some(ExpectedFrom::Caller) => format_args!("verified yes\nexpected-from caller"),
+            Some(ExpectedFrom::Manifest) => format_args!("verified yes\nexpected-from manifest"),
+        })
+    }
+
+    pub(super) fn read(from: impl Read) -> Result<Self> {
+        let mut lines = LineReader::new(from);
+        let head = Head::parse(&mut lines)?;
+        let receipt = Self {
+            name: head.name,
+            version: head.version,
+            digest: head.digest,
+            expected_from: head.expected_from,
+            bytes: parsed(lines.required("bytes")?)?,
+            files: read_files(&mut lines)?,
+            setup: read_setup(&mut lines)?,
+        };
+        match lines.next()? == "end" && lines.is_at_end()? {
+            true => Ok(receipt),
+            false => Err(InvalidReceipt::Damaged),
+        }
+    }
+}
+
+impl Head {
+    /// Reads the beginning, and looks whether the end is there.
+    pub(super) fn read(mut from: impl Read + Seek) -> Result<Self> {
+        let head = Self::parse(&mut LineReader::new(&mut from))?;
+        match ends_whole(&mut from).map_err(InvalidReceipt::Unreadable)? {
+            true => Ok(head),
+            false => Err(InvalidReceipt::Damaged),
         }
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, InvalidReceipt> {
-        let mut lines = text.lines();
-        let title = lines.next().and_then(|line| line.strip_prefix(TITLE));
+    fn parse(lines: &mut LineReader<impl Read>) -> Result<Self> {
+        let title = lines.next()?.strip_prefix(TITLE);
         match title.and_then(|version| version.strip_prefix(' ')) {
             Some(VERSION) => {}
             Some(_) => return Err(InvalidReceipt::Version),
             None => return Err(InvalidReceipt::Damaged),
         }
-        parse_body(&mut Reader(lines)).ok_or(InvalidReceipt::Damaged)
+        Ok(Self {
+            name: parsed(lines.required("name")?)?,
+            version: read_version(lines)?,
+            digest: parsed(lines.required("digest")?)?,
+            expected_from: read_expected_from(lines)?,
+        })
     }
 }
 
-fn line(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
+fn ends_whole(from: &mut (impl Read + Seek)) -> io::Result<bool> {
+    let mut end = [0; END.len()];
+    let length = from.seek(SeekFrom::End(0))?;
+    let Some(start) = length.checked_sub(END.len() as u64) else {
+        return Ok(false);
+    };
+    from.seek(SeekFrom::Start(start))?;
+    from.read_exact(&mut end)?;
+    Ok(end == *END)
+}
+
+/// Writes lines that [`LineReader`] reads.
+struct LineWriter<W: Write> {
+    out: BufWriter<W>,
+    line: String,
+    left: usize,
+}
+
+impl<W: Write> LineWriter<W> {
+    fn new(out: W) -> Self {
+        Self {
+            out: BufWriter::new(out),
+            line: String::new(),
+            left: MAX_BYTES,
+        }
+    }
+
+    fn write(&mut self, line: fmt::Arguments<'_>) -> io::Result<()> {
+        self.line.clear();
+        // Writing into a string cannot fail.
+        let _ = writeln!(self.line, "{line}");
+        let too_large = || io::Error::other("the receipt would be too large to be read back");
+        let left = self.left.checked_sub(self.line.len());
+        self.left = left
+            .filter(|_| self.line.len() <= MAX_LINE)
+            .ok_or_else(too_large)?;
+        self.out.write_all(self.line.as_bytes())
+    }
+}
+
+/// Lines that begin with a word.
+struct LineReader<R: Read> {
+    from: io::Take<BufReader<R>>,
+    line: String,
+    /// Whether the line is still to be taken.
+    ahead: bool,
+}
+
+impl<R: Read> LineReader<R> {
+    fn new(from: R) -> Self {
+        Self {
+            from: BufReader::new(from).take(MAX_BYTES as u64),
+            line: String::new(),
+            ahead: false,
+        }
+    }
+
+    fn peek(&mut self) -> Result<&str> {
+        if !self.ahead {
+            self.line.clear();
+            let mut from = (&mut self.from).take(MAX_LINE as u64);
+            from.read_line(&mut self.line).map_err(unreadable)?;
+            // What has no end was cut off, here or on the disk.
+            if self.line.pop() != Some('\n') {
+                return Err(InvalidReceipt::Damaged);
+            }
+            self.ahead = true;
+        }
+        Ok(&self.line)
+    }
+
+    fn next(&mut self) -> Result<&str> {
+        self.peek()?;
+        self.ahead = false;
+        Ok(&self.line)
+    }
+
+    /// The rest of the next line if it begins with this word; else the line stays.
+    fn optional(&mut self, word: &str) -> Result<Option<&str>> {
+        let rest = after_word(self.peek()?, word).is_some();
+        match rest {
+            true => Ok(after_word(self.next()?, word)),
+            false => Ok(None),
+        }
+    }
+
+    fn required(&mut self, word: &str) -> Result<&str> {
+        after_word(self.next()?, word).ok_or(InvalidReceipt::Damaged)
+    }
+
+    /// The kind, the digest and the path of the next line.
+    fn entry(&mut self) -> Result<(&str, &str, Vec<u8>)> {
+        let mut parts = self.next()?.splitn(3, ' ');
+        let mut part = || parts.next().ok_or(InvalidReceipt::Damaged);
+        let (kind, digest, path) = (part()?, part()?, part()?);
+        let path = unescape(path).ok_or(InvalidReceipt::Damaged)?;
+        Ok((kind, digest, path))
+    }
+
+    fn is_at_end(&mut self) -> Result<bool> {
+        self.from
+            .fill_buf()
+            .map(<[u8]>::is_empty)
+            .map_err(unreadable)
+    }
+}
+
+fn after_word<'a>(line: &'a str, word: &str) -> Option<&'a str> {
+    line.strip_prefix(word)?.strip_prefix(' ')
+}
+
+fn unreadable(error: io::Error) -> InvalidReceipt {
+    match error.kind() {
+        io::ErrorKind::InvalidData => InvalidReceipt::Damaged,
+        _ => InvalidReceipt::Unreadable(error),
+    }
+}
+
+fn parsed<T: std::str::FromStr>(text: &str) -> Result<T> {
+    text.parse().map_err(|_| InvalidReceipt::Damaged)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| InvalidReceipt::Damaged)
 }
 
 fn describe(state: Option<State>) -> String {
@@ -114,97 +297,74 @@ fn describe(state: Option<State>) -> String {
     }
 }
 
-fn parse_state(kind: &str, digest: &str) -> Option<Option<State>> {
-    Some(match (kind, digest) {
-        ("file", digest) => Some(State::File(digest.parse().ok()?)),
-        ("link", digest) => Some(State::Link(digest.parse().ok()?)),
+fn read_state(kind: &str, digest: &str) -> Result<Option<State>> {
+    Ok(match (kind, digest) {
+        ("file", digest) => Some(State::File(parsed(digest)?)),
+        ("link", digest) => Some(State::Link(parsed(digest)?)),
         ("special", "-") => Some(State::Special),
         ("gone", "-") => None,
-        _ => return None,
+        _ => return Err(InvalidReceipt::Damaged),
     })
 }
 
-/// Lines that begin with a word.
-struct Reader<'a>(Lines<'a>);
-
-impl<'a> Reader<'a> {
-    /// The rest of the next line if it begins with this word; else the line stays.
-    fn optional(&mut self, word: &str) -> Option<&'a str> {
-        let mut ahead = self.0.clone();
-        let rest = ahead.next()?.strip_prefix(word)?.strip_prefix(' ')?;
-        self.0 = ahead;
-        Some(rest)
-    }
-
-    /// The kind, the digest and the path of the next line.
-    fn entry(&mut self) -> Option<(&'a str, &'a str, Vec<u8>)> {
-        let mut parts = self.0.next()?.splitn(3, ' ');
-        let (kind, digest) = (parts.next()?, parts.next()?);
-        Some((kind, digest, unescape(parts.next()?)?))
-    }
-}
-
-fn parse_body(lines: &mut Reader<'_>) -> Option<Receipt> {
-    let receipt = Receipt {
-        name: lines.optional("name")?.parse().ok()?,
-        version: match lines.optional("version") {
-            Some(version) => Some(String::from_utf8(unescape(version)?).ok()?),
-            None => None,
-        },
-        digest: lines.optional("digest")?.parse().ok()?,
-        expected_from: parse_expected_from(lines)?,
-        files: parse_files(lines)?,
-        setup: parse_setup(lines)?,
+fn read_version(lines: &mut LineReader<impl Read>) -> Result<Option<String>> {
+    let Some(version) = lines.optional("version")? else {
+        return Ok(None);
     };
-    let ended = lines.0.next() == Some("end") && lines.0.next().is_none();
-    ended.then_some(receipt)
+    let version = unescape(version).ok_or(InvalidReceipt::Damaged)?;
+    text(version).map(Some)
 }
 
-fn parse_expected_from(lines: &mut Reader<'_>) -> Option<Option<ExpectedFrom>> {
-    let verified = lines.optional("verified")?;
-    match (verified, lines.optional("expected-from")) {
-        ("no", None) => Some(None),
-        ("yes", Some("caller")) => Some(Some(ExpectedFrom::Caller)),
-        ("yes", Some("manifest")) => Some(Some(ExpectedFrom::Manifest)),
-        _ => None,
+fn read_expected_from(lines: &mut LineReader<impl Read>) -> Result<Option<ExpectedFrom>> {
+    let verified = match lines.required("verified")? {
+        "yes" => true,
+        "no" => false,
+        _ => return Err(InvalidReceipt::Damaged),
+    };
+    match (verified, lines.optional("expected-from")?) {
+        (false, None) => Ok(None),
+        (true, Some("caller")) => Ok(Some(ExpectedFrom::Caller)),
+        (true, Some("manifest")) => Ok(Some(ExpectedFrom::Manifest)),
+        _ => Err(InvalidReceipt::Damaged),
     }
 }
 
-fn parse_files(lines: &mut Reader<'_>) -> Option<BTreeMap<String, Sha256Digest>> {
-    let count: usize = lines.optional("files")?.parse().ok()?;
+fn read_files(lines: &mut LineReader<impl Read>) -> Result<BTreeMap<String, Sha256Digest>> {
+    let count: usize = parsed(lines.required("files")?)?;
     let mut files = BTreeMap::new();
     for _ in 0..count {
         let ("file", digest, path) = lines.entry()? else {
-            return None;
+            return Err(InvalidReceipt::Damaged);
         };
-        files.insert(String::from_utf8(path).ok()?, digest.parse().ok()?);
+        files.insert(text(path)?, parsed(digest)?);
     }
-    Some(files)
+    Ok(files)
 }
 
-fn parse_setup(lines: &mut Reader<'_>) -> Option<BTreeMap<Vec<u8>, Option<State>>> {
-    let Some(count) = lines.optional("setup") else {
-        return Some(BTreeMap::new());
+fn read_setup(lines: &mut LineReader<impl Read>) -> Result<BTreeMap<Vec<u8>, Option<State>>> {
+    let Some(count) = lines.optional("setup")? else {
+        return Ok(BTreeMap::new());
     };
     let mut setup = BTreeMap::new();
-    for _ in 0..count.parse::<usize>().ok()? {
+    for _ in 0..parsed::<usize>(count)? {
         let (kind, digest, path) = lines.entry()?;
-        setup.insert(path, parse_state(kind, digest)?);
+        let state = read_state(kind, digest)?;
+        setup.insert(path, state);
     }
-    Some(setup)
+    Ok(setup)
 }
 
-fn escape(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for &byte in bytes {
-        if byte.is_ascii_graphic() && byte != b'%' {
-            text.push(char::from(byte));
-        } else {
-            // Writing into a string cannot fail.
-            let _ = write!(text, "%{byte:02x}");
-        }
+/// Bytes as visible ASCII.
+struct Escaped<'a>(&'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&byte| match byte {
+            b'%' => f.write_str("%25"),
+            byte if byte.is_ascii_graphic() => f.write_char(char::from(byte)),
+            byte => write!(f, "%{byte:02x}"),
+        })
     }
-    text
 }
 
 fn unescape(text: &str) -> Option<Vec<u8>> {
@@ -225,6 +385,8 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     fn digest(byte: u8) -> Sha256Digest {
@@ -237,6 +399,7 @@ mod tests {
             version: Some("1.0 %\nend".to_owned()),
             digest: digest(1),
             expected_from: Some(ExpectedFrom::Manifest),
+            bytes: 12,
             files: [("plugin.yaml", 2), ("a b/é\n\u{1b}%25", 3)]
                 .map(|(path, byte)| (path.to_owned(), digest(byte)))
                 .into(),
@@ -250,8 +413,32 @@ mod tests {
         }
     }
 
+    fn text_of(receipt: &Receipt) -> String {
+        let mut text = Vec::new();
+        receipt.write_to(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
     fn check_round_trip(receipt: &Receipt) {
-        assert_eq!(Receipt::parse(&receipt.to_text()).as_ref(), Ok(receipt));
+        let text = text_of(receipt);
+        assert_eq!(&Receipt::read(text.as_bytes()).unwrap(), receipt);
+        let head = Head::read(Cursor::new(text)).unwrap();
+        assert_eq!(
+            (&head.name, head.version),
+            (&receipt.name, receipt.version.clone())
+        );
+        assert_eq!(
+            (head.digest, head.expected_from),
+            (receipt.digest, receipt.expected_from)
+        );
+    }
+
+    fn check_damaged(text: &str) {
+        let error = Receipt::read(text.as_bytes()).unwrap_err();
+        assert!(
+            matches!(error, InvalidReceipt::Damaged),
+            "{error:?}: {text}"
+        );
     }
 
     #[test]
@@ -273,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_receipt_is_visible_ascii() {
-        let text = receipt().to_text();
+        let text = text_of(&receipt());
         assert!(
             text.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')),
             "{text}"
@@ -282,49 +469,81 @@ mod tests {
 
     #[test]
     fn a_part_of_a_receipt_is_none() {
-        let text = receipt().to_text();
+        let text = text_of(&receipt());
         let lines: Vec<_> = text.lines().collect();
         for count in 0..lines.len() {
             let part = lines[..count].join("\n");
-            assert_eq!(
-                Receipt::parse(&part),
-                Err(InvalidReceipt::Damaged),
-                "{part}"
-            );
+            check_damaged(&part);
+            check_damaged(&format!("{part}\n"));
+            assert!(Head::read(Cursor::new(part)).is_err());
             let mut without = lines.clone();
             without.remove(count);
             // Without its version a receipt is a receipt.
             if !lines[count].starts_with("version") {
-                assert!(Receipt::parse(&without.join("\n")).is_err(), "{without:?}");
+                check_damaged(&format!("{}\n", without.join("\n")));
             }
         }
-        assert!(Receipt::parse(&format!("{text}more")).is_err());
+        check_damaged(&format!("{text}more"));
+        check_damaged(&text[..text.len() - 1]);
     }
 
     #[test]
     fn a_version_from_the_future_is_told_from_damage() {
-        let text = receipt().to_text();
+        let text = text_of(&receipt());
         let newer = text.replacen("receipt 1", "receipt 2", 1);
-        assert_eq!(Receipt::parse(&newer), Err(InvalidReceipt::Version));
-        assert_eq!(
-            Receipt::parse("something else"),
-            Err(InvalidReceipt::Damaged)
-        );
+        for error in [
+            Receipt::read(newer.as_bytes()).unwrap_err(),
+            Head::read(Cursor::new(&newer)).unwrap_err(),
+        ] {
+            assert!(matches!(error, InvalidReceipt::Version), "{error:?}");
+        }
+        check_damaged("something else\n");
+        check_damaged("");
     }
 
     #[test]
     fn what_setup_left_must_make_sense() {
         let check = |from: &str, to: &str| {
-            let text = receipt().to_text();
+            let text = text_of(&receipt());
             assert!(text.contains(from), "{from}");
-            assert!(Receipt::parse(&text.replacen(from, to, 1)).is_err(), "{to}");
+            check_damaged(&text.replacen(from, to, 1));
         };
         check("gone -", "gone x");
         check("special -", "socket -");
         check("verified yes", "verified no");
+        check("verified yes\nexpected-from manifest", "verified maybe");
+        check("bytes 12", "bytes many");
         check("expected-from manifest", "expected-from nobody");
         check("venv/bin/%ff", "venv/bin/%f");
         check("files 2", "files 1");
         check("setup 4", "setup 99999999999999999999");
+    }
+
+    #[test]
+    fn what_could_not_be_read_back_is_not_written() {
+        let long = |length| Receipt {
+            version: Some("v".repeat(length)),
+            ..receipt()
+        };
+        let line = "version \n".len();
+        check_round_trip(&long(MAX_LINE - line));
+        let error = long(MAX_LINE - line + 1).write_to(io::sink()).unwrap_err();
+        assert!(error.to_string().contains("too large"), "{error}");
+
+        let mut lines = LineWriter::new(io::sink());
+        let line = "x".repeat(MAX_LINE - 1);
+        for _ in 0..MAX_BYTES / MAX_LINE {
+            lines.write(format_args!("{line}")).unwrap();
+        }
+        lines.write(format_args!("")).unwrap_err();
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_read_to_it() {
+        let mut endless = io::repeat(b'x');
+        assert!(matches!(
+            Receipt::read(&mut endless),
+            Err(InvalidReceipt::Damaged)
+        ));
     }
 }

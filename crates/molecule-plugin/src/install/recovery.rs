@@ -1,6 +1,7 @@
 //! After a crash: one plugin back in order, and nothing of the store's own left.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use molecule_safe_tar::tree;
 
@@ -11,7 +12,7 @@ use super::lock;
 use super::names::{Purpose, key};
 use super::options::{CancelFlag, Durability};
 use super::swap;
-use super::wait::Wait;
+use super::wait::Deadline;
 use crate::{PluginError, PluginName};
 
 /// Collects what crashes left of every plugin that nobody works on. What resists is left to whoever locks the plugin: it must not
@@ -21,7 +22,7 @@ pub(super) fn collect(layout: &Layout) -> Result<(), PluginError> {
         let locked = lock::lock(
             &layout.locks,
             &key,
-            Wait::No.deadline(),
+            Deadline::after(Duration::ZERO),
             &CancelFlag::default(),
         );
         if let Ok(Some(_locked)) = locked {
@@ -68,8 +69,13 @@ pub(super) fn recover(layout: &Layout, key: &str) -> Result<(), PluginError> {
     for (tree, name) in trees(layout, key, Purpose::Previous)? {
         swap::settle(&layout.dir, &tree, &name)?;
     }
+    let leftovers = trees(layout, key, Purpose::Staging)?;
+    if !leftovers.is_empty() {
+        // A swap that was not synced any more may be undone by a loss of power, but not once its receipt is settled.
+        layout.dir.sync()?;
+    }
     settle_receipts(layout, key)?;
-    for (tree, _) in trees(layout, key, Purpose::Staging)? {
+    for (tree, _) in leftovers {
         // What cannot be removed now is in nobody's way; the next start tries again.
         let _ = tree::remove(&layout.dir.path().join(tree));
     }
@@ -150,6 +156,7 @@ mod tests {
             version: Some(version.to_owned()),
             digest: [0; 32].into(),
             expected_from: None,
+            bytes: 0,
             files: Default::default(),
             setup: Default::default(),
         }

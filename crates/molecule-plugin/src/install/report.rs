@@ -64,6 +64,9 @@ pub struct SetupReport {
     pub stderr: String,
     /// Whether there was more output than is kept.
     pub truncated: bool,
+    /// Why what it left is not in the receipt, so that a verification takes it for somebody else's; `None` if it is, or if the script
+    /// did not run.
+    pub unrecorded: Option<String>,
     /// How long it ran.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub duration: Duration,
@@ -78,6 +81,7 @@ impl SetupReport {
             stdout: String::new(),
             stderr: String::new(),
             truncated: false,
+            unrecorded: None,
             duration: Duration::ZERO,
         }
     }

@@ -6,11 +6,13 @@ use std::path::Path;
 use super::folder::Folder;
 use super::journal;
 use super::names::key;
+use super::options::CancelFlag;
 use super::process::{self, Task};
 use super::receipt::Receipt;
 use super::report::{SetupOutcome, SetupReport};
-use super::snapshot::{self, Snapshot, State};
+use super::snapshot::{Budget, Snapshot, State, content_digest, snapshot};
 use super::staged::Installed;
+use super::store::described;
 use crate::{PluginError, Sha256Digest};
 
 /// The script of a plugin.
@@ -28,7 +30,7 @@ pub(super) fn run<Proof>(installed: &Installed<'_, Proof>) -> SetupReport {
             "it is not the file that was installed any more; find out who changed it, and install again",
         );
     }
-    let report = process::run(&Task {
+    let mut report = process::run(&Task {
         script: &installed.root().join(SCRIPT),
         directory: installed.root(),
         limits: &installed.options.setup_limits,
@@ -36,7 +38,7 @@ pub(super) fn run<Proof>(installed: &Installed<'_, Proof>) -> SetupReport {
     });
     if !matches!(report.outcome, SetupOutcome::NotRun { .. }) {
         // Without it a verification reports the changes as somebody else's, which is the safe side.
-        let _ = record(installed);
+        report.unrecorded = record(installed).err().map(|error| why(&error));
     }
     report
 }
@@ -56,14 +58,23 @@ fn hash_script(root: &Path) -> Result<Option<Sha256Digest>, PluginError> {
     let Some(file) = folder.read(SCRIPT)? else {
         return Ok(None);
     };
-    let hash = Sha256Digest::of_reader(file).map_err(folder.io_error("read", SCRIPT))?;
+    let hash =
+        content_digest(&file, &CancelFlag::default()).map_err(folder.io_error("read", SCRIPT))?;
     Ok(Some(hash))
 }
 
+fn why(error: &PluginError) -> String {
+    match error {
+        PluginError::Cancelled => "the caller cancelled; install again to record it".to_owned(),
+        error => described(error),
+    }
+}
+
 fn record<Proof>(installed: &Installed<'_, Proof>) -> Result<(), PluginError> {
-    let after = snapshot::snapshot(installed.root())?;
+    let budget = Budget::beyond(&installed.receipt, &installed.options.cancel);
+    let after = snapshot(installed.root(), budget)?;
     let receipt = Receipt {
-        setup: differences(&installed.receipt, &after),
+        setup: differences(&installed.receipt, after),
         ..installed.receipt.clone()
     };
     let receipts = &installed.lock.layout().receipts;
@@ -72,18 +83,19 @@ fn record<Proof>(installed: &Installed<'_, Proof>) -> Result<(), PluginError> {
 }
 
 /// What is not as the archive had it, `None` for what is gone.
-fn differences(receipt: &Receipt, after: &Snapshot) -> BTreeMap<Vec<u8>, Option<State>> {
+fn differences(receipt: &Receipt, after: Snapshot) -> BTreeMap<Vec<u8>, Option<State>> {
     let archived = |path: &[u8]| {
         let path = str::from_utf8(path).ok()?;
         receipt.files.get(path).map(|digest| State::File(*digest))
     };
+    let paths = receipt.files.keys().map(String::as_bytes);
+    let gone: Vec<_> = paths
+        .filter(|path| !after.contains_key(*path))
+        .map(|path| (path.to_vec(), None))
+        .collect();
     let different = after
-        .iter()
-        .filter(|(path, state)| archived(path) != Some(**state))
-        .map(|(path, state)| (path.clone(), Some(*state)));
-    let gone = receipt.files.keys().map(|path| path.as_bytes().to_vec());
-    let gone = gone
-        .filter(|path| !after.contains_key(path))
-        .map(|path| (path, None));
+        .into_iter()
+        .filter(|(path, state)| archived(path) != Some(*state))
+        .map(|(path, state)| (path, Some(state)));
     different.chain(gone).collect()
 }

@@ -104,11 +104,12 @@ impl<'a> Staged<'a> {
         }
     }
 
-    /// Compares the content with the caller's expectation first and then with the manifest's own.
+    /// Compares the content with the caller's expectation ([`InstallOptions::expected`]) first and then with the manifest's own.
     ///
     /// # Errors
     /// When an expectation is not met, or the manifest cannot be trusted. Nothing remains then.
-    pub fn verify(self, expected: Option<Sha256Digest>) -> Result<Checked<'a>, PluginError> {
+    pub fn verify(self) -> Result<Checked<'a>, PluginError> {
+        let expected = self.options.expected;
         let digest = self.seen.hash().digest();
         check("caller", expected, digest)?;
         let manifest = match self.seen.manifest() {
@@ -134,13 +135,13 @@ impl<'a> Staged<'a> {
         digest: Sha256Digest,
         expected_from: Option<ExpectedFrom>,
     ) -> Candidate<'a> {
-        let files = self.seen.hash().files().into_iter();
         let receipt = Receipt {
             name: self.lock.name().clone(),
             version,
             digest,
             expected_from,
-            files: files.map(|(path, hash)| (path.to_owned(), hash)).collect(),
+            bytes: self.quarantine.summary().bytes,
+            files: self.seen.into_hash().into_files().collect(),
             setup: Default::default(),
         };
         Candidate {
@@ -197,8 +198,8 @@ impl<'a> Candidate<'a> {
         }
         self.check_cancelled()?;
         let summary = self.quarantine.summary().clone();
-        let (lock, options, receipt) = (self.lock, self.options, self.receipt.clone());
-        self.go_live()?;
+        let (lock, options) = (self.lock, self.options);
+        let receipt = self.go_live()?;
         Ok(Installed {
             lock,
             options,
@@ -218,13 +219,16 @@ impl<'a> Candidate<'a> {
 
     /// The receipt is announced, the tree swapped in, the receipt made its own, and the old tree removed: see
     /// [`journal`](super::journal). After the swap nothing is an error any more: what does not work then is done by the next start.
-    fn go_live(self) -> Result<(), PluginError> {
+    fn go_live(self) -> Result<Receipt, PluginError> {
         let layout = self.lock.layout();
         let (key, durability) = (key(self.lock.name()), self.options.durability);
         let inode = self.inode()?;
         journal::announce(&layout.receipts, &key, inode, &self.receipt, durability)?;
         let replaced = self.swap().inspect_err(|_| {
-            let _ = journal::withdraw(&layout.receipts, &key, inode);
+            // Not if the new tree could not be taken back: then this receipt is the right one.
+            if layout.place(self.lock.name()).ok().flatten() != Some(inode) {
+                let _ = journal::withdraw(&layout.receipts, &key, inode);
+            }
         })?;
         let _ = journal::commit(&layout.receipts, &key, inode, durability);
         if replaced {
@@ -232,7 +236,7 @@ impl<'a> Candidate<'a> {
         } else {
             let _ = self.quarantine.release();
         }
-        Ok(())
+        Ok(self.receipt)
     }
 
     fn inode(&self) -> Result<u64, PluginError> {

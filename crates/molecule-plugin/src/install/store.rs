@@ -48,6 +48,8 @@ pub struct InstalledPlugin {
     pub digest: Option<Sha256Digest>,
     /// Whether a hash vouched for it.
     pub verified: bool,
+    /// Why its receipt cannot be read, and what to do; then nothing is known of the three above.
+    pub note: Option<String>,
 }
 
 /// One plugin under lock, for as long as this value lives.
@@ -78,27 +80,33 @@ impl PluginStore {
         self.layout.dir.path()
     }
 
-    /// Every installed plugin, sorted by name.
+    /// Every installed plugin, sorted by name. A receipt that cannot be read is noted with its plugin.
     ///
     /// # Errors
-    /// When the directory or a receipt cannot be read.
+    /// When the directory cannot be read.
     pub fn list(&self) -> Result<Vec<InstalledPlugin>, PluginError> {
         let plugins = self.layout.plugins()?.into_iter();
-        plugins
+        Ok(plugins
             .map(|(name, inode)| self.look_at(name, inode))
-            .collect()
+            .collect())
     }
 
-    fn look_at(&self, name: PluginName, inode: u64) -> Result<InstalledPlugin, PluginError> {
-        let receipt = journal::read(&self.layout.receipts, &key(&name), inode)?;
-        let receipt = receipt.filter(|receipt| receipt.name == name);
-        Ok(InstalledPlugin {
+    fn look_at(&self, name: PluginName, inode: u64) -> InstalledPlugin {
+        let (head, note) = match journal::read_head(&self.layout.receipts, &key(&name), inode) {
+            Ok(head) => (head, None),
+            Err(error) => (None, Some(described(&error))),
+        };
+        let head = head.filter(|head| head.name == name);
+        InstalledPlugin {
             root: self.dir().join(name.as_str()),
             name,
-            version: receipt.as_ref().and_then(|receipt| receipt.version.clone()),
-            digest: receipt.as_ref().map(|receipt| receipt.digest),
-            verified: receipt.is_some_and(|receipt| receipt.expected_from.is_some()),
-        })
+            digest: head.as_ref().map(|head| head.digest),
+            verified: head
+                .as_ref()
+                .is_some_and(|head| head.expected_from.is_some()),
+            version: head.and_then(|head| head.version),
+            note,
+        }
     }
 
     /// Takes one plugin into this process's hands, and collects what a crashed installation of it left.
@@ -167,6 +175,14 @@ impl PluginLock<'_> {
 
     pub(super) fn layout(&self) -> &Layout {
         &self.store.layout
+    }
+}
+
+/// An error with its cause.
+pub(super) fn described(error: &PluginError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Comparing an installed plugin with its receipt.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,14 +16,26 @@ use super::lock::Locked;
 use super::names::key;
 use super::options::CancelFlag;
 use super::receipt::Receipt;
-use super::snapshot::{Snapshot, State, printable, snapshot};
+use super::snapshot::{Budget, Snapshot, State, printable, snapshot};
 use super::store::absolute;
 use super::wait::Wait;
-use crate::manifest_hash::MANIFEST_PATH;
-use crate::{Manifest, ManifestHash, PluginError, PluginName, Sha256Digest, manifest_digest};
+use crate::manifest_hash::{MANIFEST_PATH, digest_of_sorted};
+use crate::{Manifest, PluginError, PluginName, Sha256Digest};
 
 /// How long an installation of the plugin that is going on is waited for.
 const PATIENCE: Wait = Wait::For(Duration::from_secs(10));
+
+/// What a directory was compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ComparedWith {
+    /// The hash that the caller knows. A receipt, if there is one, only says what else `setup.sh` brought.
+    Caller,
+    /// What was written down when the plugin was installed.
+    Receipt,
+    /// The hash in the directory's own `plugin.yaml`, which is the plugin's word on itself.
+    Manifest,
+}
 
 /// How a directory compares with what was expected of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +44,8 @@ pub struct Verification {
     /// Whether nothing of the plugin itself was changed or removed, and the expectation is met. `added` files count if the caller
     /// expected a hash or there is no receipt.
     pub intact: bool,
+    /// Whose expectation it is.
+    pub compared_with: ComparedWith,
     /// The manifest hash that was expected.
     pub expected: Option<Sha256Digest>,
     /// The manifest hash of the directory as it is; `None` when it holds something that has no place in one, as `setup.sh` may
@@ -45,8 +61,8 @@ pub struct Verification {
     pub by_setup: Vec<String>,
 }
 
-/// Compares a directory with its receipt if it has one, and with `expected`. Without a receipt and without `expected` it is compared
-/// with the hash in its `plugin.yaml`.
+/// Compares a directory with its receipt if it has one, and with `expected`. Outside of a [`PluginStore`](crate::PluginStore), where
+/// there are no receipts, and without `expected` it is compared with the hash in its `plugin.yaml`.
 ///
 /// Whoever can change the plugin can usually change its receipt. `expected` is proof against that: the archive's files have to be
 /// those that it stands for, even if `setup.sh` is said to have changed them, and nothing may be added. Not proven are `plugin.yaml`, which
@@ -56,19 +72,33 @@ pub struct Verification {
 ///
 /// # Errors
 /// When there is nothing to compare with, the directory cannot be read or is being replaced by another process, or the receipt is
-/// damaged or of another version.
+/// damaged or of another version. A plugin in a store that lost its receipt is an error without `expected`: its own word is less than
+/// was known of it. [`PluginError::TooLarge`] when the directory holds more than 200 000 entries, 16 MiB of paths or 1 GiB of content
+/// beside what its receipt says that the archive brought.
 pub fn verify_installed(
     dir: &Path,
     expected: Option<Sha256Digest>,
 ) -> Result<Verification, PluginError> {
     let dir = absolute(dir)?;
-    match compare_with_receipt(&dir, expected)? {
-        Some(verification) => Ok(verification),
-        None => compare_with_hash(&dir, expected),
+    let layout = dir.parent().map(Layout::open).transpose()?.flatten();
+    if let Some(layout) = &layout
+        && let Some(verification) = compare_with_receipt(layout, &dir, expected)?
+    {
+        return Ok(verification);
+    }
+    match (expected, layout) {
+        (Some(expected), _) => compare_with_hash(&dir, expected, ComparedWith::Caller),
+        (None, None) => compare_with_hash(&dir, declared(&dir)?, ComparedWith::Manifest),
+        (None, Some(_)) => Err(refused(
+            &dir,
+            "has no receipt in its directory of plugins; give the hash to compare with, or install the plugin again",
+        )),
     }
 }
 
+/// `None` when it has no receipt.
 fn compare_with_receipt(
+    layout: &Layout,
     dir: &Path,
     expected: Option<Sha256Digest>,
 ) -> Result<Option<Verification>, PluginError> {
@@ -76,11 +106,8 @@ fn compare_with_receipt(
     let Some(Ok(name)) = name.map(str::parse::<PluginName>) else {
         return Ok(None);
     };
-    let Some(layout) = dir.parent().map(Layout::open).transpose()?.flatten() else {
-        return Ok(None);
-    };
     // So that the tree and its receipt are of one version.
-    let _locked = lock(&layout, &name)?;
+    let _locked = lock(layout, &name)?;
     let Some(Entry::Directory { inode }) = layout.dir.entry(name.as_str())? else {
         return Ok(None);
     };
@@ -88,7 +115,8 @@ fn compare_with_receipt(
     let Some(receipt) = receipt.filter(|receipt| receipt.name == name) else {
         return Ok(None);
     };
-    let found = snapshot(dir)?;
+    let cancel = CancelFlag::default();
+    let found = snapshot(dir, Budget::beyond(&receipt, &cancel))?;
     Ok(Some(compare(&receipt, &found, expected)))
 }
 
@@ -112,6 +140,10 @@ fn compare(receipt: &Receipt, found: &Snapshot, expected: Option<Sha256Digest>) 
     let installed = after_setup(receipt, pinned);
     let mut verification = Verification {
         intact: false,
+        compared_with: match expected {
+            Some(_) => ComparedWith::Caller,
+            None => ComparedWith::Receipt,
+        },
         expected: Some(expected.unwrap_or(receipt.digest)),
         digest: digest(found),
         changed: Vec::new(),
@@ -137,7 +169,7 @@ fn compare(receipt: &Receipt, found: &Snapshot, expected: Option<Sha256Digest>) 
     verification.intact = verification.changed.is_empty()
         && verification.missing.is_empty()
         && verification.expected == Some(hash_of_listed(receipt))
-        && !(pinned && !verification.added.is_empty());
+        && (!pinned || verification.added.is_empty());
     verification
 }
 
@@ -164,40 +196,29 @@ fn is_archived(receipt: &Receipt, path: &[u8], state: Option<State>) -> bool {
 
 /// The manifest hash of the files that the receipt lists as the archive's. Whoever writes another list has another hash.
 fn hash_of_listed(receipt: &Receipt) -> Sha256Digest {
-    let mut hash = ManifestHash::default();
-    for (path, digest) in &receipt.files {
-        hash.add(path, *digest);
-    }
-    hash.digest()
+    let files = receipt.files.iter();
+    digest_of_sorted(files.map(|(path, digest)| (path.as_str(), *digest)))
 }
 
 fn digest(found: &Snapshot) -> Option<Sha256Digest> {
-    let mut hash = ManifestHash::default();
-    for (path, state) in found {
-        match (str::from_utf8(path), state) {
-            (Ok(path), State::File(digest)) => hash.add(path, *digest),
-            _ => return None,
-        }
-    }
-    Some(hash.digest())
+    let files = found.iter().map(|(path, state)| match state {
+        State::File(digest) => Some((str::from_utf8(path).ok()?, *digest)),
+        _ => None,
+    });
+    let files: Vec<_> = files.collect::<Option<_>>()?;
+    Some(digest_of_sorted(files.into_iter()))
 }
 
 fn compare_with_hash(
     dir: &Path,
-    expected: Option<Sha256Digest>,
+    expected: Sha256Digest,
+    compared_with: ComparedWith,
 ) -> Result<Verification, PluginError> {
-    let expected = match expected {
-        Some(expected) => expected,
-        None => declared(dir)?.ok_or_else(|| {
-            refused(
-                dir,
-                "has no receipt, and no `plugin.yaml` that declares a sha256; give the hash to compare with",
-            )
-        })?,
-    };
-    let digest = manifest_digest(dir)?;
+    let found = snapshot(dir, Budget::new(&CancelFlag::default()))?;
+    let digest = digest(&found).ok_or_else(|| foreign(dir, &found))?;
     Ok(Verification {
         intact: digest == expected,
+        compared_with,
         expected: Some(expected),
         digest: Some(digest),
         changed: Vec::new(),
@@ -207,8 +228,35 @@ fn compare_with_hash(
     })
 }
 
+/// Names what a directory holds that has no place in a hash.
+fn foreign(dir: &Path, found: &Snapshot) -> PluginError {
+    let what = |path: &[u8], state| match (str::from_utf8(path), state) {
+        (Err(_), _) => Some("a name that is not UTF-8"),
+        (_, State::Link(_)) => Some("a symbolic link"),
+        (_, State::Special) => Some("a device, a pipe or a socket"),
+        (_, State::File(_)) => None,
+    };
+    let named = found
+        .iter()
+        .find_map(|(path, state)| Some((path.as_slice(), what(path, *state)?)));
+    let (path, what) = named.unwrap_or((b"", "no plugin"));
+    PluginError::Foreign {
+        path: dir.join(OsStr::from_bytes(path)),
+        what,
+    }
+}
+
 /// The hash that the directory's own manifest declares.
-fn declared(dir: &Path) -> Result<Option<Sha256Digest>, PluginError> {
+fn declared(dir: &Path) -> Result<Sha256Digest, PluginError> {
+    own_word(dir)?.ok_or_else(|| {
+        refused(
+            dir,
+            "has no receipt, and no `plugin.yaml` that declares a sha256; give the hash to compare with",
+        )
+    })
+}
+
+fn own_word(dir: &Path) -> Result<Option<Sha256Digest>, PluginError> {
     let Some(folder) = Folder::open_any(dir)? else {
         return Ok(None);
     };

@@ -82,6 +82,7 @@ impl Reader<'_> {
                     style,
                     tagged: tag.is_some(),
                     lines: span.end.line() - span.start.line() + 1,
+                    length: span.end.index() - span.start.index(),
                     behind: self.cursor.at(span.end.index()),
                 };
                 self.scalar(&scalar)

@@ -14,6 +14,9 @@ const INDICATORS: [char; 18] = [
 /// What follows a colon inside of brackets and braces.
 const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
 
+/// Characters up to the colon behind a key. YAML 1.2 allows 1024 of them, and some readers no more.
+const MAX_KEY: usize = 512;
+
 /// A scalar as the file spells it.
 #[derive(Debug)]
 pub(super) struct Scalar<'a> {
@@ -23,6 +26,8 @@ pub(super) struct Scalar<'a> {
     pub(super) tagged: bool,
     /// How many lines of the file it is on.
     pub(super) lines: usize,
+    /// How many characters of the file it takes.
+    pub(super) length: usize,
     /// What follows it in the file.
     pub(super) behind: &'a str,
 }
@@ -47,14 +52,17 @@ impl Scalar<'_> {
 
     /// Refuses a key that only some readers take for one.
     pub(super) fn check_key(&self) -> Result<(), &'static str> {
+        let value = self.behind.trim_start_matches(' ');
         if self.text.is_empty() {
             Err("a key without a text; name it")
         } else if self.text == "<<" {
             Err("a merge key; write out what it merges")
         } else if self.lines > 1 {
             Err("a key of more than one line; put it on one")
-        } else if !self.behind.trim_start_matches(' ').starts_with(':') {
+        } else if !value.starts_with(':') {
             Err("a key without a colon behind it; write `key: value`")
+        } else if self.length + self.behind.len() - value.len() > MAX_KEY {
+            Err("a key of more than 512 characters; shorten it")
         } else {
             Ok(())
         }

@@ -5,6 +5,25 @@ use std::path::Path;
 use crate::manifest_hash::MANIFEST_PATH;
 use crate::{Manifest, PluginError, Sha256Digest};
 
+/// The text of a `plugin.yaml` that declares the hash, with no other line changed: for plugins that are not packed but served from a
+/// directory.
+///
+/// ```
+/// use molecule_plugin::{Sha256Digest, declare_hash};
+///
+/// let digest = Sha256Digest::of(b"[]");
+/// let text = declare_hash(b"name: demo\n", digest)?;
+/// assert_eq!(text, format!("name: demo\nsha256: \"{digest}\"\n").as_bytes());
+/// assert_eq!(declare_hash(&text, digest)?, text);
+/// # Ok::<(), molecule_plugin::PluginError>(())
+/// ```
+///
+/// # Errors
+/// [`PluginError::Undeclared`] when the text is invalid, or declares a hash otherwise than on a line of its own.
+pub fn declare_hash(manifest: &[u8], digest: Sha256Digest) -> Result<Vec<u8>, PluginError> {
+    declare(Path::new(""), Some(manifest), digest)
+}
+
 /// The text with the line that declares the hash replaced, or such a line at its end. Whatever the text is, the result is read back, so
 /// that what declares the hash in another way is an error.
 pub(super) fn declare(

@@ -48,6 +48,11 @@ fn each_error_has_a_kind_and_a_word() {
         what: "a symbolic link",
     };
     check(foreign, Integrity, "foreign-file");
+    let too_large = PluginError::TooLarge {
+        path: path.clone(),
+        limit: "200 000 entries",
+    };
+    check(too_large, Integrity, "too-large");
     let undeclared = PluginError::Undeclared {
         path: path.clone(),
         reason: "there is no such file",

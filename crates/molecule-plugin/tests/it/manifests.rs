@@ -297,6 +297,14 @@ fn keys_that_only_some_readers_find_are_refused() {
     refused("x: [|a]\n", "special character");
     refused("x: ?a\n", "special character");
     refused(&format!("{{{}: x}}\n", "a\n b"), "more than one line");
+    declares_nothing(&format!("{}: x\n", "k".repeat(512)));
+    for key in [
+        "k".repeat(513),
+        format!("k{}", " ".repeat(512)),
+        format!("'{}'", "k".repeat(511)),
+    ] {
+        refused(&format!("{key}: x\n"), "more than 512 characters");
+    }
 }
 
 #[test]

@@ -279,6 +279,18 @@ fn declaring_twice_is_declaring_once() {
 }
 
 #[test]
+fn the_text_of_a_manifest_is_made_to_declare_the_hash_without_packing() {
+    let digest = molecule_plugin::Sha256Digest::of(b"x");
+    let text = molecule_plugin::declare_hash(b"sha256: old\r\nname: x\r\n", digest).unwrap();
+    assert_eq!(
+        text,
+        format!("sha256: \"{digest}\"\r\nname: x\r\n").as_bytes()
+    );
+    let error = molecule_plugin::declare_hash(b"{name: x}\n", digest).unwrap_err();
+    assert_eq!(error.code(), "undeclared");
+}
+
+#[test]
 fn a_manifest_that_one_line_cannot_make_declare_the_hash_is_an_error() {
     for (text, hint) in [
         ("{name: x}\n", "one line"),

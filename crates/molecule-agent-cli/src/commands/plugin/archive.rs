@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use molecule_plugin::CancelFlag;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::exit::Problem;
@@ -40,7 +42,7 @@ impl Archive {
         let file = if path == Path::new("-") {
             File::from(io::stdin().as_fd().try_clone_to_owned()?)
         } else {
-            File::open(path).with_context(unusable)?
+            without_waiting(path).with_context(unusable)?
         };
         if file.metadata().with_context(unusable)?.is_dir() {
             return Err(unusable().into());
@@ -65,14 +67,26 @@ impl Archive {
     }
 }
 
+/// A pipe that nobody writes to yet would hold up `open`, where no signal is heard.
+fn without_waiting(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+}
+
 impl Read for Archive {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.cancel.is_cancelled() {
                 return Err(io::Error::other("the installation was cancelled"));
             }
-            if self.is_ready()? {
-                return self.file.read(buffer);
+            if !self.is_ready()? {
+                continue;
+            }
+            match self.file.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
             }
         }
     }
@@ -94,6 +108,31 @@ mod tests {
             cancel: cancel.clone(),
         };
         assert_eq!(archive.len(), None);
+        let waiting = thread::spawn(move || archive.read(&mut [0; 8]));
+        cancel.cancel();
+        let error = waiting.join().unwrap().unwrap_err();
+        assert!(error.to_string().contains("cancelled"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_named_pipe_is_waited_for_until_somebody_writes_or_cancels() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let cancel = CancelFlag::default();
+        let mut archive = Archive::open(&path, cancel.clone()).unwrap();
+        let waiting = thread::spawn(move || {
+            let mut buffer = [0; 8];
+            let count = archive.read(&mut buffer).unwrap();
+            (archive, buffer[..count].to_vec())
+        });
+        let mut writer = File::options().write(true).open(&path).unwrap();
+        io::Write::write_all(&mut writer, b"bytes").unwrap();
+        let (mut archive, bytes) = waiting.join().unwrap();
+        assert_eq!(bytes, b"bytes");
         let waiting = thread::spawn(move || archive.read(&mut [0; 8]));
         cancel.cancel();
         let error = waiting.join().unwrap().unwrap_err();

@@ -13,9 +13,9 @@ use super::archive::Archive;
 use super::{memory, progress, report};
 use crate::args::{AgentArgs, PluginsDirArgs};
 use crate::env;
-use crate::exit::{Exit, Problem};
+use crate::exit::Exit;
 use crate::output::Output;
-use crate::runtime::{block_on, block_until_signalled};
+use crate::runtime::{block_on, block_until_signalled, until_forced};
 use crate::signals::Signals;
 
 /// Options of `plugin install`.
@@ -120,24 +120,25 @@ fn cancelled(error: PluginError, cancel: &CancelFlag) -> PluginError {
 
 async fn from_platform(args: &InstallArgs, io: &Output) -> anyhow::Result<InstallReport> {
     let signals = Signals::listen()?;
+    let cancel = CancelFlag::default();
     let client = args.agent.client()?;
     let bar = progress::bar(args.name.to_string(), None, io);
     let options = PluginOptions::new()
         .with_install(args.options())
+        .with_cancel(cancel.clone())
         .with_report(!args.no_report)
         .with_plugins_dir(args.plugins.path(&args.agent.identity.place)?)
         .with_progress(progress::follow(&bar));
-    let done = tokio::select! {
-        done = client.install_plugin(&args.name, args.source.as_deref(), options) => done,
-        () = signals.stop.cancelled() => return Err(Problem::new(Exit::Unexpected, CANCELLED).into()),
+    let work = async {
+        let source = args.source.as_deref();
+        Ok(client.install_plugin(&args.name, source, options).await?)
     };
+    let done = until_forced(work, &signals, &cancel).await;
     bar.finish_and_clear();
     let done = done?;
     say_recorded(&done.record);
     Ok(done.report)
 }
-
-const CANCELLED: &str = "the installation was cancelled; unless the new version was already in place, nothing was changed";
 
 /// That the platform could not be told is logged where it happens.
 fn say_recorded(record: &InstallRecorded) {

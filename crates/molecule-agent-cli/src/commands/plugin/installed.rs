@@ -1,7 +1,7 @@
 //! `plugin list`, `plugin remove` and `plugin verify`: what is installed.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
@@ -70,6 +70,7 @@ pub(super) fn list(args: &ListArgs, io: &Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What the plugin says about itself comes last and escaped, so that it can pass for nothing else.
 fn line(plugin: &InstalledPlugin) -> String {
     let version = plugin.version.as_deref().unwrap_or("-");
     let digest = plugin.digest.map(|digest| digest.to_string());
@@ -79,9 +80,10 @@ fn line(plugin: &InstalledPlugin) -> String {
         "not verified"
     };
     format!(
-        "{}  {version}  {}  {verified}",
+        "{}  {verified}  {}  {}",
         plugin.name,
-        digest.as_deref().unwrap_or("-")
+        digest.as_deref().unwrap_or("-"),
+        version.escape_debug()
     )
 }
 
@@ -91,11 +93,19 @@ fn line(plugin: &InstalledPlugin) -> String {
 /// When there is no such plugin, another process works on it, or it cannot be removed.
 pub(super) fn remove(args: &RemoveArgs, io: &Output) -> anyhow::Result<Exit> {
     let dir = args.plugins.path(&args.place)?;
+    let none = || {
+        let (name, dir) = (&args.name, dir.display());
+        let message = format!("plugin {name} is not installed in {dir}; see `plugin list`");
+        Problem::usage(message)
+    };
     if !dir.exists() {
-        return Err(PluginError::NotInstalled(args.name.clone()).into());
+        return Err(none().into());
     }
-    let store = PluginStore::open(dir)?;
-    store.remove(&args.name, WAIT)?;
+    let store = PluginStore::open(&dir)?;
+    match store.remove(&args.name, WAIT) {
+        Err(PluginError::NotInstalled(_)) => return Err(none().into()),
+        removed => removed?,
+    }
     let root = store.dir().join(args.name.as_str());
     let data = json!({"name": args.name, "root": root, "removed": true});
     io.data(&data, || format!("removed {}", root.display()))?;
@@ -108,29 +118,38 @@ pub(super) fn remove(args: &RemoveArgs, io: &Output) -> anyhow::Result<Exit> {
 /// When it is not intact, cannot be read, or there is nothing to compare it with.
 pub(super) fn verify(args: &VerifyArgs, io: &Output) -> anyhow::Result<Exit> {
     let dir = existing(&args.dir)?;
-    let found = verify_installed(dir, args.sha256)?;
+    let found = verify_installed(dir, args.sha256).map_err(|error| incomparable(dir, error))?;
     io.data(&found, || described(&found))?;
     if found.intact {
         return Ok(Exit::Done);
     }
-    let message = format!(
-        "the plugin in {} is not what it should be; install it again",
-        dir.display()
-    );
+    let is_another = args.sha256.is_some() && found.changed.is_empty() && found.missing.is_empty();
+    let what = if is_another {
+        "does not have the hash that --sha256 expects; install the version with that hash"
+    } else {
+        "is not what it should be; install it again"
+    };
+    let message = format!("the plugin in {} {what}", dir.display());
     Err(Problem::new(Exit::Integrity, message).into())
+}
+
+/// Names the flag where a hash is all that is missing.
+fn incomparable(dir: &Path, error: PluginError) -> anyhow::Error {
+    match error {
+        PluginError::Unsafe { reason, .. } if reason.contains("give the hash") => {
+            let dir = dir.display();
+            let message = format!(
+                "{dir} has no receipt, and no plugin.yaml that declares a sha256; give the hash to compare with as --sha256"
+            );
+            Problem::usage(message).into()
+        }
+        error => error.into(),
+    }
 }
 
 fn described(found: &Verification) -> String {
     let mut text = if found.intact { "intact" } else { "not intact" }.to_owned();
-    let hash = |digest: Option<Sha256Digest>| {
-        digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string())
-    };
-    let _ = write!(
-        text,
-        "\nmanifest hash {}, expected {}",
-        hash(found.digest),
-        hash(found.expected)
-    );
+    let _ = write!(text, "\n{}", hashes(found));
     let lists = [
         ("changed", &found.changed),
         ("missing", &found.missing),
@@ -143,4 +162,24 @@ fn described(found: &Verification) -> String {
         }
     }
     text
+}
+
+/// A plugin can be intact and have another hash than it was installed with; then the reason is told.
+fn hashes(found: &Verification) -> String {
+    let shown = |digest: Option<Sha256Digest>| {
+        digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string())
+    };
+    let (now, expected) = (shown(found.digest), shown(found.expected));
+    if now == expected {
+        return format!("manifest hash {now}, as expected");
+    }
+    if !found.intact {
+        return format!("manifest hash {now}, expected {expected}");
+    }
+    let since = match (found.by_setup.is_empty(), found.added.is_empty()) {
+        (false, true) => "with what setup.sh did",
+        (true, _) => "with what was added",
+        (false, false) => "with what setup.sh did and what was added",
+    };
+    format!("manifest hash {expected} when it was installed\nmanifest hash {now} now, {since}")
 }

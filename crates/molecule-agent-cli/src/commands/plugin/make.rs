@@ -1,7 +1,8 @@
 //! `plugin hash`, `plugin pack` and `verify-sha256`: what authors of plugins need.
 
+use std::ffi::OsString;
 use std::fs::Permissions;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +13,8 @@ use flate2::{Compression, GzBuilder};
 use molecule_plugin::{CancelFlag, PackOptions, Packed, Sha256Digest, manifest_digest};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
 
-use super::existing;
+use super::{declare, existing};
 use crate::args::OutputOption;
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
@@ -29,6 +29,9 @@ pub(crate) struct HashArgs {
     /// The plugin's directory
     #[arg(value_hint = ValueHint::DirPath)]
     dir: PathBuf,
+    /// Write the hash into the directory's plugin.yaml: for a platform that serves the directory
+    #[arg(long)]
+    declare: bool,
 }
 
 /// Options of `verify-sha256`.
@@ -45,14 +48,14 @@ pub(crate) struct PackArgs {
     /// The plugin's directory
     #[arg(value_hint = ValueHint::DirPath)]
     dir: PathBuf,
-    /// The archive to write, a .tar.gz
+    /// The archive to write, a .tar.gz; - is stdout
     #[arg(
         short,
         long,
         required = true,
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
-        value_parser = OsStringValueParser::new().map(|path| OutputOption::File(path.into()))
+        value_parser = OsStringValueParser::new().try_map(archive_file)
     )]
     output: Option<OutputOption>,
     /// Declare the manifest hash in the plugin.yaml of the archive
@@ -60,12 +63,26 @@ pub(crate) struct PackArgs {
     declare_hash: bool,
 }
 
-/// Prints the manifest hash.
+/// Reads where to write. What elsewhere is a format is most likely meant as one.
+fn archive_file(path: OsString) -> Result<OutputOption, &'static str> {
+    match path.to_str() {
+        Some("") => Err("give a value"),
+        Some("json" | "text") => Err(
+            "this names the archive's file; say --json to print JSON, or ./json for a file of this name",
+        ),
+        _ => Ok(OutputOption::File(path.into())),
+    }
+}
+
+/// Prints the manifest hash, after the manifest declares it if that is wanted.
 ///
 /// # Errors
-/// When the directory cannot be read, or holds what no plugin may.
+/// When the directory cannot be read, holds what no plugin may, or has no manifest that can declare the hash.
 pub(super) fn hash(args: &HashArgs, io: &Output) -> anyhow::Result<Exit> {
     let digest = manifest_digest(existing(&args.dir)?)?;
+    if args.declare {
+        declare::in_place(&args.dir, digest)?;
+    }
     io.data(&json!({"digest": digest}), || digest.to_string())?;
     Ok(Exit::Done)
 }
@@ -98,11 +115,16 @@ pub(super) fn pack(args: &PackArgs, io: &Output) -> anyhow::Result<Exit> {
     let Some(OutputOption::File(to)) = &args.output else {
         return Err(Problem::usage("name the archive to write with -o FILE").into());
     };
+    let to_stdout = to == Path::new("-");
     let (dir, path) = (existing(&args.dir)?.to_owned(), to.clone());
-    let parent = parent_outside(&path, &dir)?;
+    let place = if to_stdout {
+        Place::stdout()?
+    } else {
+        Place::File(parent_outside(&path, &dir)?)
+    };
     let options = PackOptions::new().with_declared_hash(args.declare_hash);
     let archive = block_until_signalled(move |cancel| {
-        let archive = write(&dir, &path, &parent, &options, &cancel);
+        let archive = write(&dir, &path, &place, &options, &cancel);
         if cancel.is_cancelled() {
             return Err(Problem::new(Exit::Unexpected, CANCELLED).into());
         }
@@ -113,8 +135,30 @@ pub(super) fn pack(args: &PackArgs, io: &Output) -> anyhow::Result<Exit> {
         "path": to, "files": packed.files, "bytes": packed.bytes, "digest": packed.digest,
         "archive_bytes": archive.bytes, "archive_sha256": archive.sha256,
     });
-    io.data(&data, || archive.described(to))?;
+    if to_stdout {
+        io.aside(&data, || archive.described(Path::new("stdout")))?;
+    } else {
+        io.data(&data, || archive.described(to))?;
+    }
     Ok(Exit::Done)
+}
+
+/// Where an archive goes.
+#[derive(Debug)]
+enum Place {
+    Stdout,
+    /// A file in this directory.
+    File(PathBuf),
+}
+
+impl Place {
+    fn stdout() -> anyhow::Result<Self> {
+        if io::stdout().is_terminal() {
+            let message = "-o -: an archive is nothing for a terminal; send it to a file or a pipe";
+            return Err(Problem::usage(message).into());
+        }
+        Ok(Self::Stdout)
+    }
 }
 
 const CANCELLED: &str = "packing was cancelled; nothing was changed";
@@ -162,59 +206,71 @@ fn parent_outside(path: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(parent)
 }
 
-/// Writes beside the archive and then in its place, so that there never is half of one.
 fn write(
     dir: &Path,
     path: &Path,
-    parent: &Path,
+    place: &Place,
     options: &PackOptions,
     cancel: &CancelFlag,
 ) -> anyhow::Result<Archive> {
     let unwritten = || format!("cannot write {}", path.display());
-    let beside = tempfile::Builder::new()
+    let Place::File(parent) = place else {
+        return compress(dir, &mut io::stdout().lock(), options, cancel);
+    };
+    // Written beside the archive and then in its place, so that there never is half of one.
+    let mut beside = tempfile::Builder::new()
         .prefix(".molecule-pack-")
         .permissions(Permissions::from_mode(PLAIN_FILE))
         .tempfile_in(parent)
         .with_context(unwritten)?;
-    let mut counted = Counted::new(beside, cancel.clone());
+    let archive = compress(dir, &mut beside, options, cancel)?;
+    beside.as_file().sync_all().with_context(unwritten)?;
+    beside.persist(path).with_context(unwritten)?;
+    Ok(archive)
+}
+
+fn compress(
+    dir: &Path,
+    to: &mut dyn Write,
+    options: &PackOptions,
+    cancel: &CancelFlag,
+) -> anyhow::Result<Archive> {
+    let mut counted = Counted {
+        to,
+        hash: Sha256::new(),
+        bytes: 0,
+        cancel,
+        given_up: false,
+    };
     let mut gzip = GzBuilder::new()
         .mtime(0)
         .write(&mut counted, Compression::default());
-    let packed = molecule_plugin::pack(dir, &mut gzip, options)?;
-    gzip.finish().with_context(unwritten)?;
-    let (bytes, sha256) = (counted.bytes, counted.hash.finalize());
-    counted.to.as_file().sync_all().with_context(unwritten)?;
-    counted.to.persist(path).with_context(unwritten)?;
-    let sha256 = Sha256Digest::from(<[u8; 32]>::from(sha256));
+    let packed = molecule_plugin::pack(dir, &mut gzip, options).inspect_err(|_| {
+        gzip.get_mut().given_up = true;
+    })?;
+    gzip.finish()
+        .and_then(Write::flush)
+        .context("cannot write the archive")?;
     Ok(Archive {
         packed,
-        bytes,
-        sha256,
+        bytes: counted.bytes,
+        sha256: Sha256Digest::from(<[u8; 32]>::from(counted.hash.finalize())),
     })
 }
 
-/// A file whose bytes are hashed while they are written, until somebody cancels.
-struct Counted {
-    to: NamedTempFile,
+/// Where bytes are hashed while they are written, until somebody cancels.
+struct Counted<'a> {
+    to: &'a mut dyn Write,
     hash: Sha256,
     bytes: u64,
-    cancel: CancelFlag,
+    cancel: &'a CancelFlag,
+    /// A compressor that is dropped would end its stream well, and an archive that was given up must not look whole.
+    given_up: bool,
 }
 
-impl Counted {
-    fn new(to: NamedTempFile, cancel: CancelFlag) -> Self {
-        Self {
-            to,
-            hash: Sha256::new(),
-            bytes: 0,
-            cancel,
-        }
-    }
-}
-
-impl Write for Counted {
+impl Write for Counted<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        if self.cancel.is_cancelled() {
+        if self.given_up || self.cancel.is_cancelled() {
             return Err(io::Error::other("packing was cancelled"));
         }
         let written = self.to.write(buffer)?;

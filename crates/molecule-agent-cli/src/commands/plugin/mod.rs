@@ -1,6 +1,8 @@
 //! `plugin`: what installs plugins, looks after them, and makes them.
 
 mod archive;
+mod declare;
+mod identity;
 mod install;
 mod installed;
 mod make;
@@ -22,11 +24,12 @@ pub(crate) use make::{VerifySha256Args, verify_sha256};
 /// Commands about plugins.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Install or replace a plugin, from the platform or from an archive
+    /// Install a plugin or upgrade it, from the platform or from an archive
     Install(Box<install::InstallArgs>),
     /// List the installed plugins
     List(installed::ListArgs),
     /// Remove an installed plugin
+    #[command(visible_alias = "uninstall")]
     Remove(installed::RemoveArgs),
     /// Print the manifest hash of a plugin's directory
     Hash(make::HashArgs),

@@ -10,6 +10,7 @@ use molecule_plugin::{
 };
 use serde::Serialize;
 
+use super::identity;
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
 
@@ -59,6 +60,9 @@ pub(super) fn installed(report: &InstallReport, io: &Output) -> anyhow::Result<E
         error: None,
     };
     io.data(&answer, || text(report))?;
+    if let Some(strange) = identity::oddity(&report.root, &report.name) {
+        io.note(&format!("note: {strange}"));
+    }
     match &report.setup {
         Some(setup) if setup.outcome == SetupOutcome::Cancelled => {
             Err(Problem::new(Exit::Unexpected, CUT_SHORT).into())
@@ -81,7 +85,14 @@ pub(super) fn refused(name: &PluginName, error: anyhow::Error, io: &Output) -> a
     {
         return unwritten;
     }
-    let message = format!("plugin {name} was refused ({rule}), and nothing was changed");
+    let pinned = match plugin_error(&error) {
+        Some(PluginError::Mismatch {
+            expected_from: "caller",
+            ..
+        }) => "; it does not have the hash that --sha256 expects",
+        _ => "",
+    };
+    let message = format!("plugin {name} was refused ({rule}), and nothing was changed{pinned}");
     error.context(Problem::new(Exit::Integrity, message))
 }
 

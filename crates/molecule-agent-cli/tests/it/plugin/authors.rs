@@ -69,6 +69,92 @@ fn output_in_a_file_is_no_output_format() {
 }
 
 #[test]
+fn an_output_that_could_mean_a_format_or_a_file_is_asked_about() {
+    let home = Home::new();
+    let source = home.source(&[("plugin.yaml", MANIFEST)]);
+    let out = home.text("out.tgz");
+    let pack = ["pack", &source, "-o", &out];
+    for format in [["-o", "json"], ["--output", "text"]] {
+        let before_pack = [&["plugin"], &format[..], &pack[..]].concat();
+        let before_plugin = [&format[..], &["plugin"], &pack[..]].concat();
+        for args in [before_pack, before_plugin] {
+            let ran = Program::new(home.0.path(), &args).run();
+            assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+            assert!(ran.stderr.contains("say --json"), "{}", ran.stderr);
+        }
+    }
+    for name in ["json", "text"] {
+        let ran = home.run(&["pack", &source, "-o", name]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.stderr.contains("say --json"), "{}", ran.stderr);
+    }
+    home.run(&["pack", &source, "-o", ""])
+        .fails(2, &["--output: give a value"]);
+    assert_eq!(files(home.0.path()), ["source/plugin.yaml"]);
+    home.run(&["pack", "--json", &source, "-o", &out]).json();
+}
+
+#[test]
+fn an_archive_goes_to_stdout_and_what_is_said_about_it_elsewhere() {
+    let home = Home::new();
+    let source = home.source(&[("plugin.yaml", MANIFEST), ("a", "1")]);
+    let (file, out) = (home.text("file.tgz"), home.text("stdout.tgz"));
+    home.run(&["pack", &source, "-o", &file]).succeeds();
+    let stdout = || fs::File::create(&out).unwrap();
+    let ran = home
+        .program(&["pack", &source, "-o", "-"])
+        .stdout(stdout())
+        .run();
+    assert!(ran.stderr.starts_with("packed 2 files, "), "{ran:?}");
+    assert_eq!(fs::read(&out).unwrap(), fs::read(&file).unwrap());
+    let ran = home
+        .program(&["pack", &source, "-o", "-", "--json"])
+        .stdout(stdout())
+        .run();
+    let report: Value = serde_json::from_str(&ran.stderr).unwrap();
+    assert_eq!(report["archive_bytes"], fs::read(&out).unwrap().len());
+    std::os::unix::fs::symlink("a", home.path("source/link")).unwrap();
+    home.run(&["pack", &source, "-o", "-"])
+        .fails(7, &["a symbolic link"]);
+}
+
+#[test]
+fn two_hashes_of_an_intact_plugin_are_explained() {
+    let home = Home::new();
+    let archive = home.archive(&[("plugin.yaml", MANIFEST), ("setup.sh", "echo 1 > made\n")]);
+    home.install(&archive, &["--setup", "always"]).succeeds();
+    let root = home.text("plugins/demo");
+    let ran = home.run(&["verify", &root]);
+    ran.succeeds();
+    for part in [
+        "intact\n",
+        "when it was installed",
+        "with what setup.sh did",
+        "by setup.sh: made",
+    ] {
+        assert!(ran.stdout.contains(part), "no {part:?} in {}", ran.stdout);
+    }
+    fs::remove_file(home.path("plugins/demo/made")).unwrap();
+    let ran = home.run(&["verify", &root]);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    let plain = home.archive(&[("plugin.yaml", MANIFEST)]);
+    home.install(&plain, &[]).succeeds();
+    let ran = home.run(&["verify", &root]);
+    assert!(ran.stdout.contains(", as expected"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_hash_to_compare_with_is_named_by_its_flag() {
+    let home = Home::new();
+    let source = home.source(&[("plugin.yaml", MANIFEST)]);
+    home.run(&["verify", &source])
+        .fails(2, &["no receipt", "--sha256"]);
+    let ran = home.run(&["verify", &source, "--sha256", &"0".repeat(64)]);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    assert!(ran.stderr.contains("--sha256 expects"), "{}", ran.stderr);
+}
+
+#[test]
 fn the_hash_is_printed_as_the_original_does() {
     let home = Home::new();
     let source = home.source(&[("plugin.yaml", MANIFEST), ("a", "1")]);
@@ -80,6 +166,51 @@ fn the_hash_is_printed_as_the_original_does() {
         .prints(&format!("Computed SHA256: {digest}\n"));
     home.run(&["hash", "/nowhere"])
         .fails(2, &["/nowhere is not a directory"]);
+}
+
+#[test]
+fn the_hash_is_declared_in_a_directory_that_is_served_as_it_is() {
+    let home = Home::new();
+    let source = home.source(&[("plugin.yaml", MANIFEST), ("rules/a", "1")]);
+    let manifest = home.path("source/plugin.yaml");
+    fs::set_permissions(&manifest, fs::Permissions::from_mode(0o604)).unwrap();
+    home.run(&["validate", &source]).succeeds();
+    let ran = home.run(&["hash", &source, "--declare"]);
+    let digest = home.run(&["hash", &source]).stdout;
+    ran.prints(&digest);
+    let declared = format!("{MANIFEST}sha256: \"{}\"\n", digest.trim());
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), declared);
+    assert_eq!(
+        manifest.metadata().unwrap().permissions().mode() & 0o777,
+        0o604
+    );
+    home.run(&["verify", &source]).succeeds();
+    fs::write(home.path("source/rules/a"), "2").unwrap();
+    let ran = home.run(&["validate", &source]);
+    assert!(
+        ran.stdout.contains("plugin hash --declare"),
+        "{}",
+        ran.stdout
+    );
+    home.run(&["hash", &source, "--declare"]).succeeds();
+    home.run(&["validate", &source]).succeeds();
+    assert_eq!(files(&home.path("source")), ["plugin.yaml", "rules/a"]);
+}
+
+#[test]
+fn a_manifest_that_cannot_declare_the_hash_stays_as_it_is() {
+    let home = Home::new();
+    let source = home.source(&[("plugin.yaml", "{name: demo}\n")]);
+    home.run(&["hash", &source, "--declare"]).fails(
+        2,
+        &["cannot declare the hash in", "plugin.yaml", "one line"],
+    );
+    assert_eq!(files(&home.path("source")), ["plugin.yaml"]);
+    let text = fs::read_to_string(home.path("source/plugin.yaml")).unwrap();
+    assert_eq!(text, "{name: demo}\n");
+    fs::remove_file(home.path("source/plugin.yaml")).unwrap();
+    home.run(&["hash", &source, "--declare"])
+        .fails(2, &["cannot declare the hash in", "plugin.yaml"]);
 }
 
 #[test]
@@ -117,11 +248,11 @@ fn a_plugin_goes_from_its_author_to_its_user_and_is_looked_after() {
     );
     let root = report["root"].as_str().unwrap();
     home.run(&["list"])
-        .prints(&format!("demo  1.0.0  {digest}  verified\n"));
+        .prints(&format!("demo  verified  {digest}  1.0.0\n"));
     let listed = home.run(&["list", "--json"]).json();
     assert_eq!(
         listed,
-        json!({"name": "demo", "root": root, "version": "1.0.0", "digest": digest, "verified": true})
+        json!({"name": "demo", "root": root, "version": "1.0.0", "digest": digest, "verified": true, "note": null})
     );
     let ran = home.run(&["verify", root]);
     ran.succeeds();
@@ -141,10 +272,10 @@ fn a_plugin_goes_from_its_author_to_its_user_and_is_looked_after() {
         (&found["intact"], &found["changed"]),
         (&json!(false), &json!(["skills/s/SKILL.md"]))
     );
-    home.run(&["remove", "demo"])
+    home.run(&["uninstall", "demo"])
         .prints(&format!("removed {root}\n"));
     home.run(&["remove", "demo"])
-        .fails(2, &["demo is not installed"]);
+        .fails(2, &["demo is not installed", "plugin list"]);
     let ran = home.run(&["list"]);
     assert_eq!(
         (ran.stdout.as_str(), ran.stderr.as_str()),

@@ -116,7 +116,15 @@ fn a_pinned_hash_decides() {
     let archive = home.archive(&[("plugin.yaml", MANIFEST), ("a", "1")]);
     let wrong = "0".repeat(64);
     let ran = home.install(&archive, &["--sha256", &wrong]);
-    ran.fails(7, &["(mismatch)", &wrong, "nothing was changed"]);
+    ran.fails(
+        7,
+        &[
+            "(mismatch)",
+            &wrong,
+            "nothing was changed",
+            "--sha256 expects",
+        ],
+    );
     assert!(home.installed().is_empty());
     let ran = home.install(&archive, &["--sha256", &wrong, "--json"]);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -188,6 +196,7 @@ fn what_was_left_out_is_listed() {
     let mut link = tar::Header::new_ustar();
     link.set_entry_type(tar::EntryType::Symlink);
     link.set_size(0);
+    link.set_mode(0o777);
     tar.append_link(&mut link, "link", "/etc/passwd").unwrap();
     let bytes = tar.into_inner().unwrap().finish().unwrap();
     let path = home.text("links.tar.gz");
@@ -253,6 +262,39 @@ fn plugins_belong_to_an_agent_or_to_a_named_directory() {
     Program::new(home.0.path(), &["plugin", "list", "-w", ID])
         .run()
         .succeeds();
+}
+
+#[test]
+fn a_plugin_that_is_not_what_its_name_says_is_installed_with_a_note() {
+    let home = Home::new();
+    let check = |archive: &str, parts: &[&str]| {
+        let ran = home.install(archive, &[]);
+        ran.succeeds();
+        for part in parts {
+            assert!(ran.stderr.contains(part), "no {part:?} in {}", ran.stderr);
+        }
+    };
+    let archive = home.archive(&[("demo/plugin.yaml", MANIFEST)]);
+    check(&archive, &["note: demo has no plugin.yaml at its root"]);
+    let archive = home.archive(&[("plugin.yaml", "name: other\n")]);
+    check(&archive, &["note: demo calls itself \"other\""]);
+    let archive = home.archive(&[("plugin.yaml", "version: 1.0.0\n")]);
+    assert_eq!(home.install(&archive, &[]).stderr, "");
+}
+
+#[test]
+fn a_version_is_no_way_to_forge_a_line() {
+    let home = Home::new();
+    let manifest = r#"{name: demo, version: "1\n\u202Eevil  verified"}"#;
+    let archive = home.archive(&[("plugin.yaml", manifest)]);
+    let report = home.install(&archive, &["--json"]).json();
+    let digest = report["digest"].as_str().unwrap();
+    home.run(&["list"]).prints(&format!(
+        "demo  not verified  {digest}  1\\n\\u{{202e}}evil  verified\n"
+    ));
+    let ran = home.run(&["list", "--json"]);
+    assert_eq!(ran.json()["version"], "1\n\u{202e}evil  verified");
+    assert!(ran.stdout.is_ascii(), "{}", ran.stdout);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Plugins: real archives, real processes, and where there is one a real platform.
 
 mod authors;
+mod cancelled;
 mod install;
 mod online;
 mod watched;

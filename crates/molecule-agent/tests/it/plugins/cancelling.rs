@@ -16,10 +16,10 @@ use super::server::Server;
 use super::{Agent, always, archives, demo, quick};
 
 /// Long enough for a loaded machine. A thread that does not end by then is one that does not end.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Begins an installation, drops it once `reached` is over, and waits for the threads of its runtime to end.
-fn cancelled<F: Future<Output = ()>>(
+pub(super) fn cancelled<F: Future<Output = ()>>(
     agent: &Agent,
     options: PluginOptions,
     reached: impl FnOnce() -> F,
@@ -42,7 +42,7 @@ fn cancelled<F: Future<Output = ()>>(
 }
 
 /// Options that say when so many bytes were handed on, and the future that waits for it.
-fn after(bytes: u64) -> (PluginOptions, Arc<Notify>) {
+pub(super) fn after(bytes: u64) -> (PluginOptions, Arc<Notify>) {
     let reached = Arc::new(Notify::new());
     let tell = Arc::clone(&reached);
     let options = quick().with_progress(move |progress| {
@@ -155,7 +155,7 @@ fn while_setup_runs_kills_it_and_keeps_the_plugin() {
 }
 
 /// Whether a process lives; where there is no `/proc`, nobody knows.
-fn is_running(pid: &str) -> bool {
+pub(super) fn is_running(pid: &str) -> bool {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid).join("status"));
     status.is_ok_and(|status| !status.contains("State:\tZ"))
 }

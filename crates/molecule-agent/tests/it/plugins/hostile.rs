@@ -199,6 +199,24 @@ async fn a_page_is_no_archive() {
 }
 
 #[tokio::test]
+async fn another_plugin_than_the_one_that_was_asked_for_is_not_installed_under_its_name() {
+    for sent in ["other", "Demo", ""] {
+        let error = error_from(quick(), move |connection| {
+            let name = format!("X-Plugin-Name: {sent}");
+            connection.answer("200 OK", &name, archives::plain("x"))
+        })
+        .await;
+        assert_eq!(error.kind(), ErrorKind::Integrity);
+        let text = error.to_string();
+        assert!(text.contains(&format!("{sent:?}")), "{text}");
+        assert!(
+            matches!(&error, AgentError::OtherPlugin { asked, sent: name } if *asked == demo() && name == sent),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_the_platform_refuses_is_typed_and_says_what_to_do() {
     let check = async |status: &'static str, body: &'static str, expect, kind, advice: &str| {
         let error = error_from(quick(), move |connection| {

@@ -2,6 +2,7 @@
 
 mod archives;
 mod cancelling;
+mod flag;
 mod hostile;
 mod installing;
 mod server;

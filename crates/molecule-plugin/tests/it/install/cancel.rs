@@ -101,7 +101,7 @@ fn after_the_verification() {
     let (cancel, options) = cancellable();
     let lock = home.store.lock(&name("demo"), Wait::No).unwrap();
     let staged = lock.stage(&archive(&plugin("new"))[..], &options).unwrap();
-    let Checked::Unverified(unverified) = staged.verify(None).unwrap() else {
+    let Checked::Unverified(unverified) = staged.verify().unwrap() else {
         panic!("nothing vouches for it");
     };
     cancel.cancel();
@@ -118,7 +118,7 @@ fn after_the_swap_the_script_does_not_begin() {
     let lock = home.store.lock(&name("demo"), Wait::No).unwrap();
     let files = with_setup("echo >ran");
     let staged = lock.stage(&archive(&files)[..], &options).unwrap();
-    let Checked::Unverified(unverified) = staged.verify(None).unwrap() else {
+    let Checked::Unverified(unverified) = staged.verify().unwrap() else {
         panic!("nothing vouches for it");
     };
     let installed = unverified.install_unverified().unwrap();
@@ -152,7 +152,9 @@ fn while_the_script_runs() {
     });
     let setup = report.setup.unwrap();
     assert_eq!(setup.outcome, SetupOutcome::Cancelled);
+    let reason = setup.unrecorded.unwrap();
+    assert!(reason.contains("install again"), "{reason}");
     let verification = verify_installed(&home.root(), None).unwrap();
     assert!(verification.intact, "{verification:?}");
-    assert_eq!(verification.by_setup, ["begun"]);
+    assert_eq!(verification.added, ["begun"]);
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use molecule_plugin::{PluginStore, SetupLimits, SetupPolicy, install};
+use molecule_plugin::{PluginStore, SetupLimits, SetupPolicy, install, verify_installed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{name, options, told};
@@ -112,6 +112,7 @@ fn obey_one(words: &[&str]) {
         ["install", dir, archive] => answer(&install_once(dir, archive)),
         ["starved", spare, dir, archive] => answer(&install_starved(spare, dir, archive)),
         ["work-forever", dir, archives @ ..] => work_forever(dir, archives),
+        ["memory", dir, archive] => answer(&peak_of_memory(dir, archive)),
         ["setup", dir, archive] => answer(&setup_output(dir, archive)),
         _ => panic!("unknown command {words:?}"),
     }
@@ -154,6 +155,21 @@ fn work_forever(dir: &str, archives: &[&str]) {
             install(&store, &name("demo"), archive, &options).unwrap();
         }
     }
+}
+
+/// Installs, runs the script, lists and verifies. Says how much memory that took at most, in KiB.
+fn peak_of_memory(dir: &str, archive: &str) -> String {
+    let store = PluginStore::open(dir).unwrap();
+    let options = options().with_setup(SetupPolicy::Always);
+    let archive = File::open(archive).unwrap();
+    let report = install(&store, &name("demo"), archive, &options).unwrap();
+    assert_eq!(report.setup.unwrap().unrecorded, None);
+    assert_eq!(store.list().unwrap()[0].digest, Some(report.digest));
+    let verification = verify_installed(&report.root, Some(report.digest)).unwrap();
+    assert!(verification.intact);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.unwrap().trim().trim_end_matches(" kB").to_owned()
 }
 
 fn setup_output(dir: &str, archive: &str) -> String {

@@ -6,6 +6,8 @@ mod cancel;
 mod child;
 mod contention;
 mod crash;
+#[cfg(target_os = "linux")]
+mod memory;
 mod refused;
 mod setup;
 mod store;

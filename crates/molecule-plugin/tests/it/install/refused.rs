@@ -140,7 +140,7 @@ fn a_staged_plugin_that_is_dropped() {
     drop(
         lock.stage(&archive[..], &options)
             .unwrap()
-            .verify(None)
+            .verify()
             .unwrap(),
     );
     drop(lock);

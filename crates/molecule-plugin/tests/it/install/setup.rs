@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use molecule_plugin::{
     Checked, InstallOptions, SetupLimits, SetupOutcome, SetupPolicy, SetupReport, install,
+    verify_installed,
 };
 
 use super::child::Process;
@@ -298,7 +299,7 @@ fn check_changed(change: impl Fn(&Path)) {
     let (archive, options) = (archive(&files), options());
     let lock = home.store.lock(&name("demo"), options.wait).unwrap();
     let staged = lock.stage(&archive[..], &options).unwrap();
-    let Checked::Verified(verified) = staged.verify(None).unwrap() else {
+    let Checked::Verified(verified) = staged.verify().unwrap() else {
         panic!("it declares its hash");
     };
     let installed = verified.install().unwrap();
@@ -335,4 +336,34 @@ fn it_runs_under_the_lock_of_its_plugin() {
     let script = "ls ../.locks";
     let report = verified(&home, &with_setup(script), limits(LONG));
     assert_eq!(report.stdout, "demo\n");
+}
+
+/// What its verification lists as added, which is what nobody recorded.
+fn added(home: &Home) -> Vec<String> {
+    verify_installed(&home.root(), None).unwrap().added
+}
+
+#[test]
+fn what_it_left_is_recorded_and_the_report_says_if_not() {
+    let (home, report) = run("echo made >made", LONG);
+    assert_eq!(report.unrecorded, None);
+    assert_eq!(added(&home), [""; 0]);
+
+    let (home, report) = run("truncate -s 8T sparse; echo made >made", LONG);
+    assert_eq!(report.outcome, SetupOutcome::Succeeded);
+    let reason = report.unrecorded.unwrap();
+    assert!(reason.contains("1 GiB"), "{reason}");
+    fs::remove_file(home.root().join("sparse")).unwrap();
+    assert_eq!(added(&home), ["made"]);
+}
+
+#[test]
+fn a_daemon_outside_of_its_group_that_appends_to_a_file_does_not_hold_us_up() {
+    let append = "echo >ready; while :; do head -c 10000 /dev/zero; done >>log";
+    let script = format!("setsid sh -c '{append}' & echo $!; {UNTIL_READY}");
+    let (home, report) = run(&script, LONG);
+    let daemon: i32 = report.stdout.trim().parse().unwrap();
+    kill(daemon);
+    assert_eq!(report.outcome, SetupOutcome::Succeeded);
+    assert!(home.root().join("log").exists());
 }

@@ -55,7 +55,7 @@ fn a_place_that_is_taken_meanwhile_by_something_else_is_left_alone() {
     let options = options();
     let lock = home.store.lock(&name("demo"), options.wait).unwrap();
     let staged = lock.stage(&archive(&plugin("1"))[..], &options).unwrap();
-    let Checked::Unverified(unverified) = staged.verify(None).unwrap() else {
+    let Checked::Unverified(unverified) = staged.verify().unwrap() else {
         panic!("nothing vouches for it");
     };
     std::os::unix::fs::symlink("/etc", home.root()).unwrap();

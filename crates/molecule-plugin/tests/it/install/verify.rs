@@ -6,8 +6,8 @@ use std::path::Path;
 use std::thread;
 
 use molecule_plugin::{
-    PluginError, SetupPolicy, Sha256Digest, Verification, Wait, install, manifest_digest,
-    verify_installed,
+    ComparedWith, PluginError, SetupPolicy, Sha256Digest, Verification, Wait, install,
+    manifest_digest, verify_installed,
 };
 
 use super::{Files, Home, archive, declared, digest, name, options, plugin, told, with_setup};
@@ -139,7 +139,7 @@ fn check_forged(forge: impl FnOnce(&str, &str) -> String) {
     let home = Home::with(&plugin("1"));
     let pinned = Some(digest(&plugin("1")));
     let rule = home.root().join("rules/r.md");
-    let was = Sha256Digest::of(&fs::read(&rule).unwrap()).to_string();
+    let was = Sha256Digest::of(fs::read(&rule).unwrap()).to_string();
     fs::write(&rule, "be evil").unwrap();
     let is = Sha256Digest::of(b"be evil").to_string();
     let path = home.store.dir().join(".receipts/demo");
@@ -230,6 +230,7 @@ fn a_receipt_that_others_can_write_proves_nothing() {
 #[test]
 fn a_receipt_of_another_version_or_half_a_one_is_a_clear_error_until_the_next_installation() {
     let home = Home::with(&plugin("1"));
+    home.install("other", &plugin("3")).unwrap();
     let receipt = home.dir().join(".receipts/demo");
     let text = fs::read_to_string(&receipt).unwrap();
     for (text, expect) in [
@@ -242,11 +243,32 @@ fn a_receipt_of_another_version_or_half_a_one_is_a_clear_error_until_the_next_in
         fs::write(&receipt, text).unwrap();
         let error = verify_installed(&home.root(), None).unwrap_err();
         assert!(told(&error).contains(expect), "{}", told(&error));
-        let error = home.store.list().unwrap_err();
-        assert!(told(&error).contains(expect), "{}", told(&error));
+        check_noted(&home, expect);
     }
     home.install("demo", &plugin("2")).unwrap();
     assert!(verify(&home).intact);
+    assert_eq!(home.store.list().unwrap()[0].note, None);
+}
+
+/// The receipt of `demo` cannot be read; `other` is listed all the same.
+fn check_noted(home: &Home, expect: &str) {
+    let list = home.store.list().unwrap();
+    let [demo, other] = &list[..] else {
+        panic!("{list:?}");
+    };
+    assert_eq!(
+        (demo.digest, &demo.version, demo.verified),
+        (None, &None, false)
+    );
+    let note = demo.note.as_deref().unwrap_or_default();
+    assert!(
+        note.contains(expect) && note.contains("install the plugin again"),
+        "{note}"
+    );
+    assert_eq!(
+        (other.digest, &other.note),
+        (Some(digest(&plugin("3"))), &None)
+    );
 }
 
 #[test]
@@ -255,9 +277,85 @@ fn the_receipt_of_a_plugin_under_another_name_is_not_taken_for_its_own() {
     let files = declared(plugin("1"));
     home.install("Demo", &files).unwrap();
     fs::rename(home.dir().join("Demo"), home.root()).unwrap();
-    fs::write(home.root().join("rules/r.md"), "").unwrap();
-    assert!(!verify(&home).intact);
+    check_unknown(&home);
     assert_eq!(home.store.list().unwrap()[0].digest, None);
+}
+
+/// A plugin in a store without a receipt is not taken at its word.
+fn check_unknown(home: &Home) {
+    let error = verify_installed(&home.root(), None).unwrap_err();
+    let told = told(&error);
+    assert!(
+        told.contains("no receipt") && told.contains("install the plugin again"),
+        "{told}"
+    );
+    assert!(told.contains("give the hash"), "{told}");
+}
+
+#[test]
+fn a_plugin_that_lost_its_receipt_is_not_taken_at_its_word() {
+    let home = Home::new();
+    let files = declared(plugin("1"));
+    home.install("demo", &files).unwrap();
+    assert_eq!(verify(&home).compared_with, ComparedWith::Receipt);
+    fs::remove_file(home.dir().join(".receipts/demo")).unwrap();
+    check_unknown(&home);
+    let pinned = verify_installed(&home.root(), Some(digest(&files))).unwrap();
+    assert!(pinned.intact);
+    assert_eq!(pinned.compared_with, ComparedWith::Caller);
+}
+
+#[test]
+fn the_result_says_what_the_directory_was_compared_with() {
+    let home = Home::new();
+    let files = declared(plugin("1"));
+    home.install("demo", &files).unwrap();
+    let elsewhere = home.temp.path().join("elsewhere");
+    write_tree(&elsewhere, &files);
+    let check = |dir: &Path, expected, expect: &str| {
+        let verification = verify_installed(dir, expected).unwrap();
+        let json = serde_json::to_value(verification).unwrap();
+        assert_eq!(
+            (&json["intact"], &json["compared_with"]),
+            (&true.into(), &expect.into())
+        );
+    };
+    let pinned = Some(digest(&files));
+    check(&home.root(), None, "receipt");
+    check(&home.root(), pinned, "caller");
+    check(&elsewhere, None, "manifest");
+    check(&elsewhere, pinned, "caller");
+}
+
+#[test]
+fn a_directory_that_holds_too_much_is_an_error_and_no_endless_reading() {
+    let home = Home::with(&plugin("1"));
+    let elsewhere = home.temp.path().join("elsewhere");
+    write_tree(&elsewhere, &declared(plugin("1")));
+    for root in [home.root(), elsewhere] {
+        let sparse = fs::File::create(root.join("sparse")).unwrap();
+        sparse.set_len(8 << 40).unwrap();
+        let error = verify_installed(&root, None).unwrap_err();
+        assert!(told(&error).starts_with("too-large: "), "{}", told(&error));
+        assert!(
+            told(&error).contains("install it again"),
+            "{}",
+            told(&error)
+        );
+    }
+}
+
+#[test]
+fn without_a_receipt_what_no_hash_covers_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("demo");
+    write_tree(&root, &declared(plugin("1")));
+    symlink("r.md", root.join("rules/link")).unwrap();
+    let error = verify_installed(&root, None).unwrap_err();
+    let PluginError::Foreign { path, what } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((path, what), (root.join("rules/link"), "a symbolic link"));
 }
 
 #[test]

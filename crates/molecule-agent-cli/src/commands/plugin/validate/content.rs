@@ -1,8 +1,11 @@
-//! What a plugin brings, and whether the hash that it declares is its own.
+//! What a plugin brings, whether it can be packed and installed, and whether the hash that it declares is its own.
 
+use std::io;
 use std::path::Path;
 
-use molecule_plugin::{Sha256Digest, manifest_digest};
+use anyhow::Error;
+use molecule_plugin::safe_tar::UnpackError;
+use molecule_plugin::{PackOptions, PluginError, Sha256Digest, pack};
 
 use super::finding::Findings;
 use super::manifest::FILE;
@@ -20,14 +23,31 @@ pub(super) fn check(dir: &Path, manifest: Option<&Node>, findings: &mut Findings
         let message = format!("the plugin has none of {}", CONTENT.join(", "));
         findings.warning("content", FILE, None, message);
     }
-    match manifest_digest(dir) {
-        Ok(digest) => declared(manifest, digest, findings),
-        Err(error) => findings.warning(
-            "content",
-            ".",
-            None,
-            format!("{:#}", anyhow::Error::new(error)),
-        ),
+    match pack(dir, io::sink(), &PackOptions::new()) {
+        Ok(_) => {}
+        Err(PluginError::Mismatch { actual, .. }) => declared(manifest, actual, findings),
+        // The manifest's own rules have said so, and in which line.
+        Err(PluginError::Manifest(_)) if findings.has_error_in(FILE) => {}
+        Err(error) => {
+            let file = place(dir, &error).unwrap_or_else(|| ".".to_owned());
+            let message = format!("it cannot be packed: {:#}", Error::new(error));
+            findings.error("content", &file, None, message);
+        }
+    }
+}
+
+/// The file that an error is about, relative to the plugin's directory.
+fn place(dir: &Path, error: &PluginError) -> Option<String> {
+    match error {
+        PluginError::Unpack(UnpackError::Refused(refusal)) => {
+            refusal.entry().map(ToString::to_string)
+        }
+        PluginError::Manifest(_) => Some(FILE.to_owned()),
+        PluginError::Foreign { path, .. } | PluginError::Io { path, .. } => {
+            let path = path.strip_prefix(dir).ok()?.to_str()?;
+            (!path.is_empty()).then(|| path.to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -37,16 +57,11 @@ fn is_of_skills(manifest: Option<&Node>) -> bool {
 }
 
 fn declared(manifest: Option<&Node>, digest: Sha256Digest, findings: &mut Findings) {
-    let Some(node) = manifest.and_then(|manifest| manifest.get("sha256")) else {
-        return;
-    };
-    let declared = node
-        .text()
-        .and_then(|text| text.parse::<Sha256Digest>().ok());
-    if declared.is_some_and(|declared| declared != digest) {
-        let message = format!(
-            "the content has the manifest hash {digest}; declare that, or let `plugin pack --declare-hash` do it"
-        );
-        findings.error("sha256", FILE, node.line, message);
-    }
+    let line = manifest
+        .and_then(|manifest| manifest.get("sha256"))
+        .map(|node| node.line);
+    let message = format!(
+        "the content has the manifest hash {digest}; declare that, or let `plugin hash --declare` or `plugin pack --declare-hash` do it"
+    );
+    findings.error("sha256", FILE, line, message);
 }

@@ -32,7 +32,10 @@ impl Finding {
 
     /// One line, as compilers write them.
     pub(super) fn described(&self, dir: &Path) -> String {
-        let path = dir.join(&self.file);
+        let path = match self.file.as_str() {
+            "." => dir.to_owned(),
+            file => dir.join(file),
+        };
         let path = path.to_string_lossy();
         let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
         let word = match self.severity {
@@ -90,6 +93,13 @@ impl Findings {
             line,
             message,
         });
+    }
+
+    /// Whether something makes this file invalid.
+    pub(super) fn has_error_in(&self, file: &str) -> bool {
+        self.0
+            .iter()
+            .any(|finding| finding.is_error() && finding.file == file)
     }
 
     /// By file and line.

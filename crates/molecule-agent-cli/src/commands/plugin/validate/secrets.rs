@@ -10,7 +10,7 @@ use regex::bytes::{Regex, RegexSet};
 use super::finding::Findings;
 use super::manifest::FILE;
 
-/// Bytes of a file that are looked at.
+/// Bytes that a file may have to be looked at.
 const LARGEST: u64 = 8 << 20;
 
 /// How deep directories are searched.
@@ -97,9 +97,18 @@ fn walk(dir: &Path, prefix: &str, depth: usize, findings: &mut Findings) {
 
 fn file(path: &Path, name: &str, findings: &mut Findings) {
     let mut content = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut content));
-    if let Err(error) = read {
-        let message = format!("it cannot be searched for secrets: {error}");
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut content));
+    let unread = match read {
+        Err(error) => Some(format!("it cannot be searched for secrets: {error}")),
+        Ok(read) if read as u64 > LARGEST => {
+            let most = LARGEST >> 20;
+            Some(format!(
+                "it is larger than {most} MiB and was not searched for secrets"
+            ))
+        }
+        Ok(_) => None,
+    };
+    if let Some(message) = unread {
         return findings.warning("secret", name, None, message);
     }
     let in_manifest = name == FILE;

@@ -1,0 +1,54 @@
+//! `plugin hash --declare`: the hash, written into the `plugin.yaml` of a directory that is served as it is.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use molecule_plugin::{Manifest, Sha256Digest, declare_hash};
+use tempfile::NamedTempFile;
+
+use crate::exit::Problem;
+
+const FILE: &str = "plugin.yaml";
+
+/// Makes the manifest declare the hash, and leaves it alone if it does. Whoever reads it meanwhile reads the old text or
+/// the new one.
+///
+/// # Errors
+/// When there is no manifest, it cannot declare the hash by a change of one line, or cannot be written.
+pub(super) fn in_place(dir: &Path, digest: Sha256Digest) -> anyhow::Result<()> {
+    let path = dir.join(FILE);
+    let unwritten = || {
+        Problem::usage(format!(
+            "cannot declare the hash in {}; make it a valid manifest that you may write",
+            path.display()
+        ))
+    };
+    let text = read(&path).with_context(unwritten)?;
+    let declaring = declare_hash(&text, digest).with_context(unwritten)?;
+    if declaring != text {
+        replace(dir, &path, &declaring).with_context(unwritten)?;
+    }
+    Ok(())
+}
+
+/// More than a manifest may have is read in part, and then refused for its size.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?
+        .take(Manifest::MAX_BYTES + 1)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn replace(dir: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut beside = NamedTempFile::with_prefix_in(".molecule-declare-", dir)?;
+    beside.write_all(text)?;
+    beside
+        .as_file()
+        .set_permissions(fs::metadata(path)?.permissions())?;
+    beside.as_file().sync_all()?;
+    beside.persist(path)?;
+    Ok(())
+}
