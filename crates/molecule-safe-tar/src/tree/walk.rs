@@ -19,7 +19,7 @@ const PATH_BYTES: usize = 4096;
 pub enum Node {
     /// A regular file, open for reading.
     File(File),
-    /// A directory; what it holds comes next.
+    /// A directory; what it holds comes later.
     Directory,
     /// A symbolic link. It is not followed.
     SymbolicLink,
@@ -28,7 +28,7 @@ pub enum Node {
 }
 
 /// Visits everything below `root`, which itself may not be a link. Paths are relative to it: bytes, joined by `/`. The order is the
-/// disk's; of a directory, what is not a directory comes first.
+/// disk's, but a directory comes before what it holds.
 ///
 /// # Errors
 /// When anything cannot be read or has a path of more than 4096 bytes, and whatever `visit` returns.
@@ -46,9 +46,6 @@ pub(super) fn walk_from(
     let mut cursor = Cursor::new(root);
     let mut pending = vec![Vec::new()];
     while let Some(path) = pending.pop() {
-        if !path.is_empty() {
-            visit(&path, Node::Directory)?;
-        }
         let at = cursor
             .enter(&path)
             .map_err(|error| failed("open", &shown(shown_root, &path), error))?;
@@ -73,9 +70,12 @@ fn list(
         }
         let path = join(path, name);
         let unopened = |error| failed("open", &shown(shown_root, &path), error);
-        match look(at, name, entry.file_type(), path.len()).map_err(unopened)? {
-            Node::Directory => pending.push(path),
-            node => visit(&path, node)?,
+        let node = look(at, name, entry.file_type(), path.len()).map_err(unopened)?;
+        let is_directory = matches!(node, Node::Directory);
+        // Before it is kept, so that the visitor can bound how many are.
+        visit(&path, node)?;
+        if is_directory {
+            pending.push(path);
         }
     }
     Ok(())

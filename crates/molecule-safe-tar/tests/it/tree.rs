@@ -101,7 +101,7 @@ fn a_walk_meets_everything_once_and_follows_nothing() {
 }
 
 #[test]
-fn a_directory_comes_before_what_it_holds_and_nothing_comes_between() {
+fn a_directory_comes_before_what_it_holds() {
     let dir = scratch();
     for path in ["a/b/c", "a/d", "e/f", "g"] {
         fs::create_dir_all(dir.path().join(path)).unwrap();
@@ -113,14 +113,32 @@ fn a_directory_comes_before_what_it_holds_and_nothing_comes_between() {
         Ok(())
     })
     .unwrap();
+    assert_eq!(order.len(), 11);
     for (at, path) in order.iter().enumerate() {
-        let below = |other: &&String| other.starts_with(&format!("{path}/"));
-        let count = order.iter().filter(below).count();
+        let below = format!("{path}/");
         assert!(
-            order[at + 1..][..count].iter().all(|other| below(&other)),
+            order[..at].iter().all(|other| !other.starts_with(&below)),
             "{order:?}"
         );
     }
+}
+
+#[test]
+fn a_visitor_bounds_how_many_directories_are_kept() {
+    let dir = scratch();
+    for n in 0..50 {
+        fs::create_dir(dir.path().join(n.to_string())).unwrap();
+    }
+    let mut visited = 0;
+    let walked = tree::walk(dir.path(), &mut |_, _| {
+        visited += 1;
+        match visited {
+            10 => Err(io::Error::other("enough")),
+            _ => Ok(()),
+        }
+    });
+    assert_eq!(walked.unwrap_err().to_string(), "enough");
+    assert_eq!(visited, 10);
 }
 
 #[test]

@@ -63,6 +63,9 @@ pub(super) fn list(args: &ListArgs, io: &Output) -> anyhow::Result<Exit> {
     };
     for plugin in &plugins {
         io.data(plugin, || line(plugin))?;
+        if let Some(note) = &plugin.note {
+            io.note(&format!("{}: {note}", plugin.name));
+        }
     }
     if plugins.is_empty() {
         io.note("no plugins");
