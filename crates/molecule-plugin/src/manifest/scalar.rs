@@ -63,6 +63,8 @@ impl Scalar<'_> {
             Err("a key without a colon behind it; write `key: value`")
         } else if self.length + self.behind.len() - value.len() > MAX_KEY {
             Err("a key of more than 512 characters; shorten it")
+        } else if self.is_bare() && !is_plain_text(&self.text) && !is_ordinal(&self.text) {
+            Err("a key that is a number or a word of YAML's own; put it in quotes")
         } else {
             Ok(())
         }
@@ -124,6 +126,11 @@ fn is_plain_text(plain: &str) -> bool {
         && !matches!(unsigned, ".inf" | ".Inf" | ".INF")
         && !is_integer(unsigned)
         && !is_float(unsigned)
+}
+
+/// A whole number as it is always spelled: one that two keys can only be by being the same text.
+fn is_ordinal(plain: &str) -> bool {
+    is_digits(plain, 10) && (plain == "0" || !plain.starts_with('0'))
 }
 
 /// Hexadecimal, octal or binary, of up to 128 bits; longer ones are texts.

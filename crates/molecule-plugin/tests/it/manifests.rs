@@ -174,6 +174,17 @@ fn a_key_that_comes_twice_is_refused_in_every_spelling() {
 }
 
 #[test]
+fn keys_that_some_readers_take_for_one_although_their_texts_differ_are_refused() {
+    declares_nothing("ports: {8080: a, 0: b, '0x1': c, on: d, 007: e}\n");
+    for key in [
+        "0x5", "+5", "-5", "5.0", "5e0", "true", "True", "~", "null", ".inf",
+    ] {
+        refused(&format!("{key}: x\n"), "put it in quotes");
+        declares_nothing(&format!("'{key}': x\n"));
+    }
+}
+
+#[test]
 fn merge_keys_are_refused_because_they_could_bring_the_hash() {
     refused_although(
         &format!("base: &b {{sha256: {HASH}}}\n<<: *b\n"),
@@ -447,7 +458,7 @@ fn the_number_of_nodes_has_a_limit() {
     let others = 3;
     assert!(parse(&list(Manifest::MAX_NODES - others)).is_ok());
     refused(&list(Manifest::MAX_NODES - others + 1), "10000 nodes");
-    let keys = |count: usize| (0..count).fold(String::new(), |text, i| text + &format!("{i:x}:\n"));
+    let keys = |count: usize| (0..count).fold(String::new(), |text, i| text + &format!("k{i:x}:\n"));
     assert!(parse(&keys((Manifest::MAX_NODES - 1) / 2)).is_ok());
     refused(&keys(Manifest::MAX_NODES / 2), "10000 nodes");
 }
