@@ -458,7 +458,8 @@ fn the_number_of_nodes_has_a_limit() {
     let others = 3;
     assert!(parse(&list(Manifest::MAX_NODES - others)).is_ok());
     refused(&list(Manifest::MAX_NODES - others + 1), "10000 nodes");
-    let keys = |count: usize| (0..count).fold(String::new(), |text, i| text + &format!("k{i:x}:\n"));
+    let keys =
+        |count: usize| (0..count).fold(String::new(), |text, i| text + &format!("k{i:x}:\n"));
     assert!(parse(&keys((Manifest::MAX_NODES - 1) / 2)).is_ok());
     refused(&keys(Manifest::MAX_NODES / 2), "10000 nodes");
 }
