@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Only this target; may be given several times
     #[arg(long = "target", value_name = "NAME")]
     targets: Vec<String>,
+    /// Where chance begins; 0 is somewhere else each time
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u32,
     /// Leave everything out, visibly, where there is no nightly toolchain
     #[arg(long)]
     skip_without_nightly: bool,
@@ -44,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut report = Vec::new();
     for target in targets {
         println!("\n== {target}");
-        report.push(run_target(target, options.seconds)?);
+        report.push(run_target(target, options)?);
     }
     conclude(&report)
 }
@@ -80,7 +83,7 @@ fn build() -> Result<()> {
     cargo_fuzz("build").show()
 }
 
-fn run_target(target: &str, seconds: u32) -> Result<Row> {
+fn run_target(target: &str, options: &Options) -> Result<Row> {
     let corpus = format!("fuzz/corpus/{target}");
     fs::create_dir_all(root().join(&corpus))?;
     let mut run = cargo_fuzz("run").arg(target).arg(corpus);
@@ -91,7 +94,8 @@ fn run_target(target: &str, seconds: u32) -> Result<Row> {
     run = run.arg("--");
     run = existing(run, "-dict=", format!("fuzz/dictionaries/{target}.dict"));
     run = run
-        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_total_time={}", options.seconds))
+        .arg(format!("-seed={}", options.seed))
         .arg(format!("-max_len={}", max_len(target)))
         .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
         .arg(format!("-timeout={TIMEOUT}"))
