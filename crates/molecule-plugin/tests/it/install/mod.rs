@@ -170,6 +170,10 @@ fn digest(files: &Files) -> Sha256Digest {
 }
 
 fn archive(files: &Files) -> Vec<u8> {
+    gzip(&tar_of(files).into_inner().unwrap())
+}
+
+fn tar_of(files: &Files) -> tar::Builder<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_ustar();
@@ -178,19 +182,12 @@ fn archive(files: &Files) -> Vec<u8> {
         tar.append_data(&mut header, path, content.as_bytes())
             .unwrap();
     }
-    gzip(&tar.into_inner().unwrap())
+    tar
 }
 
 /// The plugin with a symbolic link in addition.
 fn archive_with_link(files: &Files, link: &str, target: &str) -> Vec<u8> {
-    let mut tar = tar::Builder::new(Vec::new());
-    for (path, content) in files {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, path, content.as_bytes())
-            .unwrap();
-    }
+    let mut tar = tar_of(files);
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(tar::EntryType::Symlink);
     header.set_size(0);
