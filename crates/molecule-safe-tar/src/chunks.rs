@@ -111,7 +111,6 @@ impl<R: Read> Chunks<R> {
     fn inflate(&mut self) -> Chunk {
         let spare = self.spares.try_recv();
         let mut bytes = spare.unwrap_or_else(|_| Vec::with_capacity(CHUNK_BYTES));
-        bytes.clear();
         let last = match self.gunzip.fill(&mut bytes) {
             Ok(Filled::More) => return Chunk::Bytes(bytes),
             Ok(Filled::End(compressed)) => Chunk::End(compressed),

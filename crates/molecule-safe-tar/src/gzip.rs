@@ -2,7 +2,8 @@
 
 use std::io::{ErrorKind, Read};
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use flate2::Crc;
+use zlib_rs::{Inflate, InflateFlush, Status};
 
 use crate::{Limits, Refusal, UnpackError};
 
@@ -10,6 +11,8 @@ use crate::{Limits, Refusal, UnpackError};
 const READ_BYTES: usize = 64 << 10;
 /// Bytes that a gzip header may take, with the extra field, name and comment that nobody needs.
 const HEADER_BYTES: u64 = 64 << 10;
+/// The largest window that deflate has, as a power of two.
+const WINDOW_BITS: u8 = 15;
 
 const DEFLATE: u8 = 8;
 const HEADER_CRC: u8 = 1 << 1;
@@ -22,7 +25,8 @@ const RESERVED: u8 = 0b1110_0000;
 /// end too.
 pub(crate) struct Gunzip<R> {
     source: Source<R>,
-    inflate: Decompress,
+    inflate: Inflate,
+    blocks: u32,
     crc: Crc,
     limits: Limits,
     in_body: bool,
@@ -42,22 +46,31 @@ impl<R: Read> Gunzip<R> {
     pub(crate) fn new(read: R, limits: &Limits) -> Self {
         Self {
             source: Source::new(read, limits.compressed_bytes),
-            inflate: Decompress::new(false),
+            inflate: Inflate::new(false, WINDOW_BITS),
+            blocks: 0,
             crc: Crc::new(),
             limits: limits.clone(),
             in_body: false,
         }
     }
 
-    /// Inflates into the chunk's spare capacity until that is full or the archive ends. What was inflated before an error is
-    /// in the chunk.
+    /// Inflates, in place of what the chunk holds, until its capacity is full or the archive ends. What was inflated before an
+    /// error is in the chunk.
     pub(crate) fn fill(&mut self, chunk: &mut Vec<u8>) -> Result<Filled, UnpackError> {
+        chunk.resize(chunk.capacity(), 0);
+        let mut filled = 0;
+        let result = self.fill_slice(chunk, &mut filled);
+        chunk.truncate(filled);
+        result
+    }
+
+    fn fill_slice(&mut self, chunk: &mut [u8], filled: &mut usize) -> Result<Filled, UnpackError> {
         if !self.in_body {
             self.header()?;
             self.in_body = true;
         }
-        while chunk.len() < chunk.capacity() {
-            if self.inflate_into(chunk)? == Status::StreamEnd {
+        while *filled < chunk.len() {
+            if self.inflate_block(chunk, filled)? == Status::StreamEnd {
                 self.trailer()?;
                 return Ok(Filled::End(self.source.taken()));
             }
@@ -65,24 +78,43 @@ impl<R: Read> Gunzip<R> {
         Ok(Filled::More)
     }
 
-    fn inflate_into(&mut self, chunk: &mut Vec<u8>) -> Result<Status, UnpackError> {
-        let start = chunk.len();
-        let taken = self.inflate.total_in();
+    /// Inflates to the end of a block at most.
+    fn inflate_block(
+        &mut self,
+        chunk: &mut [u8],
+        filled: &mut usize,
+    ) -> Result<Status, UnpackError> {
         let input = self
             .source
             .fill()?
             .ok_or(Refusal::Truncated { entry: None })?;
-        let result = self
-            .inflate
-            .decompress_vec(input, chunk, FlushDecompress::None);
-        self.source.consume(self.inflate.total_in() - taken);
-        self.crc.update(&chunk[start..]);
+        let room = &mut chunk[*filled..];
+        let (taken, given) = (self.inflate.total_in(), self.inflate.total_out());
+        let result = self.inflate.decompress(input, room, InflateFlush::Block);
+        // No more than there was input and room for, which fits.
+        let taken = (self.inflate.total_in() - taken) as usize;
+        let given = (self.inflate.total_out() - given) as usize;
+        let stopped = taken < input.len() && given < room.len();
+        self.crc.update(&room[..given]);
+        *filled += given;
+        self.source.consume(taken);
         self.check_ratio()?;
-        match result {
-            // There were input and room, so standing still is as wrong as an error.
-            Err(_) | Ok(Status::BufError) => Err(Refusal::GzipCorrupt.into()),
-            Ok(status) => Ok(status),
+        if stopped {
+            self.count_block()?;
         }
+        Ok(result.map_err(|_| Refusal::GzipCorrupt)?)
+    }
+
+    /// With input and room left, only the end of a block stops the inflating. A block whose bits were read before neither takes
+    /// nor yields a byte, which counts all the same, so that standing still comes to an end.
+    fn count_block(&mut self) -> Result<(), Refusal> {
+        self.blocks += 1;
+        if self.blocks > self.limits.deflate_blocks {
+            return Err(Refusal::TooManyBlocks {
+                limit: self.limits.deflate_blocks,
+            });
+        }
+        Ok(())
     }
 
     fn check_ratio(&self) -> Result<(), Refusal> {
@@ -211,9 +243,9 @@ impl<R: Read> Source<R> {
         Ok(bytes)
     }
 
-    fn consume(&mut self, bytes: u64) {
-        // No more than `fill` lent, which fits.
-        self.start += bytes as usize;
+    /// No more than `fill` lent.
+    fn consume(&mut self, bytes: usize) {
+        self.start += bytes;
     }
 
     /// Bytes consumed so far.

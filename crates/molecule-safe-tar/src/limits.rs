@@ -16,6 +16,8 @@ pub struct Limits {
     pub ratio: u64,
     /// Unpacked bytes (headers and padding included) up to which the ratio does not matter.
     pub ratio_floor: u64,
+    /// Deflate blocks. Each can bring Huffman tables of its own, which cost time and yield nothing.
+    pub deflate_blocks: u32,
     /// Components of a path.
     pub depth: usize,
     /// Bytes of a path.
@@ -41,6 +43,7 @@ impl Default for Limits {
             entries: 20_000,
             ratio: 200,
             ratio_floor: 16 << 20,
+            deflate_blocks: 300_000,
             depth: 64,
             path_bytes: 1024,
             names_bytes: 4 << 20,

@@ -38,6 +38,14 @@ pub enum Refusal {
         /// The most, in unpacked bytes for each compressed one.
         limit: u64,
     },
+    /// It is compressed in too many pieces.
+    #[error(
+        "the archive is compressed in more than {limit} blocks; compress it in one piece, without flushing"
+    )]
+    TooManyBlocks {
+        /// The most deflate blocks.
+        limit: u32,
+    },
 
     /// The archive stops before its end.
     #[error("the archive is cut off{}; download or build it again", at(entry.as_ref()))]
@@ -475,6 +483,7 @@ impl Refusal {
             Self::GzipTrailing => "gzip-trailing",
             Self::CompressedBytes { .. } => "compressed-bytes",
             Self::Ratio { .. } => "ratio",
+            Self::TooManyBlocks { .. } => "too-many-blocks",
             Self::Truncated { .. } => "truncated",
             Self::LoneZeroBlock { .. } => "lone-zero-block",
             Self::TrailingData => "trailing-data",
@@ -548,6 +557,7 @@ impl Refusal {
             | Self::GzipTrailing
             | Self::CompressedBytes { .. }
             | Self::Ratio { .. }
+            | Self::TooManyBlocks { .. }
             | Self::TrailingData
             | Self::TooMuchPadding { .. } => None,
             Self::Truncated { entry } | Self::LoneZeroBlock { entry } => entry.as_ref(),

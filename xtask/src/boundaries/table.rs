@@ -30,7 +30,13 @@ pub(crate) const TABLE: &[Row] = &[
     lowest(
         "molecule-safe-tar",
         &[],
-        &["flate2", "rustix", "unicode-normalization", "thiserror"],
+        &[
+            "flate2",
+            "zlib-rs",
+            "rustix",
+            "unicode-normalization",
+            "thiserror",
+        ],
         UNAWARE,
     ),
     lowest(

@@ -1,6 +1,6 @@
 //! The gzip layer: one intact member of bounded size, and nothing after it.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 
 use flate2::{Compression, Crc, GzBuilder};
 use molecule_safe_tar::{Limits, Options, Refusal, UnpackError};
@@ -219,6 +219,49 @@ fn what_unpacks_to_suspiciously_much_is_refused() {
                 .unwrap(),
         );
     }
+}
+
+/// Eight deflate blocks that hold nothing, ten bits each: a header, and the code that ends it.
+fn empty_blocks() -> [u8; 10] {
+    let mut bytes = [0; 10];
+    for bit in (1..80).step_by(10) {
+        bytes[bit / 8] |= 1 << (bit % 8);
+    }
+    bytes
+}
+
+/// The archive of [`small`] behind so many blocks that hold nothing.
+fn behind_empty_blocks(blocks: usize) -> Vec<u8> {
+    let archive = gz(&small());
+    let nothing = empty_blocks().repeat(blocks / 8);
+    [&archive[..10], &nothing, &archive[10..]].concat()
+}
+
+#[test]
+fn work_that_yields_nothing_is_bounded() {
+    let sandbox = Sandbox::new();
+    let options = limited(|limits| limits.deflate_blocks = 10_000);
+    let refusal = sandbox.refusal(&behind_empty_blocks(10_400), &options);
+    assert_eq!(refusal, Refusal::TooManyBlocks { limit: 10_000 });
+    let tolerated = behind_empty_blocks(9600);
+    drop(
+        sandbox
+            .unpack_watched(&tolerated[..], &options, &mut ())
+            .unwrap(),
+    );
+}
+
+#[test]
+fn an_archive_that_was_flushed_often_is_accepted() {
+    let sandbox = Sandbox::new();
+    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::default());
+    for byte in small() {
+        encoder.write_all(&[byte]).unwrap();
+        encoder.flush().unwrap();
+    }
+    let plain = sandbox.accepts(&gz(&small())[..]);
+    assert_eq!(sandbox.accepts(&encoder.finish().unwrap()[..]), plain);
+    assert_eq!(sandbox.accepts(&behind_empty_blocks(800)[..]), plain);
 }
 
 #[test]
