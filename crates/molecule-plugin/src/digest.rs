@@ -97,9 +97,20 @@ fn nibble(digit: u8) -> Option<u8> {
     }
 }
 
+/// The text's bytes. Formatting byte by byte is slow, and a plugin has thousands of digests.
+fn encode(bytes: &[u8; 32]) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
+    }
+    text
+}
+
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(str::from_utf8(&encode(&self.0)).expect("hexadecimal digits are ASCII"))
     }
 }
 
