@@ -17,6 +17,22 @@ pub(crate) struct Options {
     /// Measured rounds; in each, every contender installs every archive once
     #[arg(long, default_value_t = 9, value_name = "N")]
     rounds: usize,
+    /// Only archives whose title begins so, such as "5 000"
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TITLE"
+    )]
+    archive: String,
+    /// Only places whose title ends so, such as "disk" or "tmpfs"
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TITLE"
+    )]
+    place: String,
 }
 
 /// Who installs.
@@ -46,11 +62,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     check_tools()?;
     Run::new("cargo build --release --bin molecule-agent").show()?;
     let desk = Desk::new()?;
-    for (index, shape) in SHAPES.iter().enumerate() {
+    let shapes = SHAPES.iter().enumerate();
+    for (index, shape) in shapes.filter(|(_, shape)| shape.title.starts_with(&options.archive)) {
         let path = desk.home.path().join(format!("{index}.tar.gz"));
         let archive = shape.write(&path)?;
         println!("\n{}", describe(shape, &archive));
-        for place in &desk.places {
+        let places = desk.places.iter();
+        for place in places.filter(|place| place.title.ends_with(&options.place)) {
             let bench = Bench {
                 desk: &desk,
                 place,
