@@ -90,6 +90,14 @@ pub enum PluginError {
         /// Why, and what to do.
         reason: &'static str,
     },
+    /// There is nothing to compare a plugin with.
+    #[error("{} {reason}", path.display())]
+    NothingToCompare {
+        /// The plugin's directory.
+        path: PathBuf,
+        /// What is missing, and what to do.
+        reason: &'static str,
+    },
     /// The caller cancelled.
     #[error("the installation was cancelled; nothing was changed")]
     Cancelled,
@@ -153,6 +161,7 @@ impl PluginError {
             Self::NotInstalled(_) => (Usage, "not-installed"),
             Self::CaseClash { .. } => (Usage, "case-clash"),
             Self::Unsafe { .. } => (Usage, "unsafe-directory"),
+            Self::NothingToCompare { .. } => (Usage, "nothing-to-compare"),
             Self::Cancelled => (Cancelled, "cancelled"),
             Self::Io { .. } => (Disk, "disk"),
         }

@@ -4,6 +4,8 @@ mod events;
 mod scalar;
 mod text;
 
+use std::io::{self, Read};
+
 use saphyr_parser::Marker;
 
 use crate::Sha256Digest;
@@ -54,6 +56,16 @@ impl Manifest {
 
     /// Scalars and collections that it may hold.
     pub const MAX_NODES: usize = 10_000;
+
+    /// The text of a `plugin.yaml`, to be [parsed](Self::parse). Of one that is too large only so much is read that it is refused.
+    ///
+    /// # Errors
+    /// When `from` cannot be read.
+    pub fn read_text(from: impl Read) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        from.take(Self::MAX_BYTES + 1).read_to_end(&mut text)?;
+        Ok(text)
+    }
 
     /// Reads a `plugin.yaml`.
     ///

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::folder::{Entry, Folder, refused};
+use super::folder::{Entry, Folder};
 use super::journal;
 use super::layout::Layout;
 use super::lock::Locked;
@@ -89,7 +89,7 @@ pub fn verify_installed(
     match (expected, layout) {
         (Some(expected), _) => compare_with_hash(&dir, expected, ComparedWith::Caller),
         (None, None) => compare_with_hash(&dir, declared(&dir)?, ComparedWith::Manifest),
-        (None, Some(_)) => Err(refused(
+        (None, Some(_)) => Err(nothing_to_compare(
             &dir,
             "has no receipt in its directory of plugins; give the hash to compare with, or install the plugin again",
         )),
@@ -249,11 +249,18 @@ fn foreign(dir: &Path, found: &Snapshot) -> PluginError {
 /// The hash that the directory's own manifest declares.
 fn declared(dir: &Path) -> Result<Sha256Digest, PluginError> {
     own_word(dir)?.ok_or_else(|| {
-        refused(
+        nothing_to_compare(
             dir,
             "has no receipt, and no `plugin.yaml` that declares a sha256; give the hash to compare with",
         )
     })
+}
+
+fn nothing_to_compare(path: &Path, reason: &'static str) -> PluginError {
+    PluginError::NothingToCompare {
+        path: path.to_owned(),
+        reason,
+    }
 }
 
 fn own_word(dir: &Path) -> Result<Option<Sha256Digest>, PluginError> {
@@ -263,9 +270,6 @@ fn own_word(dir: &Path) -> Result<Option<Sha256Digest>, PluginError> {
     let Some(file) = folder.read(MANIFEST_PATH)? else {
         return Ok(None);
     };
-    let mut bytes = Vec::new();
-    file.take(Manifest::MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(folder.io_error("read", MANIFEST_PATH))?;
-    Ok(Manifest::parse(&bytes)?.sha256)
+    let text = Manifest::read_text(file).map_err(folder.io_error("read", MANIFEST_PATH))?;
+    Ok(Manifest::parse(&text)?.sha256)
 }

@@ -75,6 +75,11 @@ fn each_error_has_a_kind_and_a_word() {
         reason: "can be written by others; restrict it to its owner",
     };
     check(unsafe_directory, Usage, "unsafe-directory");
+    let incomparable = PluginError::NothingToCompare {
+        path: path.clone(),
+        reason: "has no receipt; give the hash to compare with",
+    };
+    check(incomparable, Usage, "nothing-to-compare");
     check(PluginError::Cancelled, Cancelled, "cancelled");
     let io = PluginError::Io {
         action: "read",

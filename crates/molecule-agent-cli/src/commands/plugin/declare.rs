@@ -1,7 +1,7 @@
 //! `plugin hash --declare`: the hash, written into the `plugin.yaml` of a directory that is served as it is.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -25,21 +25,14 @@ pub(super) fn in_place(dir: &Path, digest: Sha256Digest) -> anyhow::Result<()> {
             path.display()
         ))
     };
-    let text = read(&path).with_context(unwritten)?;
+    let text = File::open(&path)
+        .and_then(Manifest::read_text)
+        .with_context(unwritten)?;
     let declaring = declare_hash(&text, digest).with_context(unwritten)?;
     if declaring != text {
         replace(dir, &path, &declaring).with_context(unwritten)?;
     }
     Ok(())
-}
-
-/// More than a manifest may have is read in part, and then refused for its size.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(path)?
-        .take(Manifest::MAX_BYTES + 1)
-        .read_to_end(&mut text)?;
-    Ok(text)
 }
 
 fn replace(dir: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {

@@ -1,7 +1,6 @@
 //! Whether an installed plugin is what its name says.
 
 use std::fs::{self, File};
-use std::io::Read as _;
 use std::path::Path;
 
 use molecule_plugin::{Manifest, PluginName};
@@ -27,10 +26,6 @@ pub(super) fn oddity(root: &Path, name: &PluginName) -> Option<String> {
 
 /// The installation has read it before; what `setup.sh` made of it since may be anything.
 fn manifest(path: &Path) -> Option<Manifest> {
-    let mut text = Vec::new();
-    let file = File::open(path).ok()?;
-    file.take(Manifest::MAX_BYTES + 1)
-        .read_to_end(&mut text)
-        .ok()?;
+    let text = File::open(path).and_then(Manifest::read_text).ok()?;
     Manifest::parse(&text).ok()
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use molecule_plugin::{
-    InstalledPlugin, PluginError, PluginName, PluginStore, Sha256Digest, Verification, Wait,
-    verify_installed,
+    ComparedWith, InstalledPlugin, PluginError, PluginName, PluginStore, Sha256Digest,
+    Verification, Wait, verify_installed,
 };
 use serde_json::json;
 
@@ -126,20 +126,28 @@ pub(super) fn verify(args: &VerifyArgs, io: &Output) -> anyhow::Result<Exit> {
     if found.intact {
         return Ok(Exit::Done);
     }
-    let is_another = args.sha256.is_some() && found.changed.is_empty() && found.missing.is_empty();
-    let what = if is_another {
+    let message = format!("the plugin in {} {}", dir.display(), complaint(&found));
+    Err(Problem::new(Exit::Integrity, message).into())
+}
+
+/// What is wrong, and what to do.
+fn complaint(found: &Verification) -> &'static str {
+    let pinned = found.compared_with == ComparedWith::Caller;
+    if !found.changed.is_empty() || !found.missing.is_empty() {
+        "is not what it should be; install it again"
+    } else if pinned && !found.added.is_empty() {
+        "holds files that the hash does not vouch for; remove them, or install it again"
+    } else if pinned {
         "does not have the hash that --sha256 expects; install the version with that hash"
     } else {
         "is not what it should be; install it again"
-    };
-    let message = format!("the plugin in {} {what}", dir.display());
-    Err(Problem::new(Exit::Integrity, message).into())
+    }
 }
 
 /// Names the flag where a hash is all that is missing.
 fn incomparable(dir: &Path, error: PluginError) -> anyhow::Error {
     match error {
-        PluginError::Unsafe { reason, .. } if reason.contains("give the hash") => {
+        PluginError::NothingToCompare { .. } => {
             let dir = dir.display();
             let message = format!(
                 "{dir} has no receipt, and no plugin.yaml that declares a sha256; give the hash to compare with as --sha256"

@@ -258,8 +258,11 @@ fn a_plugin_goes_from_its_author_to_its_user_and_is_looked_after() {
     ran.succeeds();
     assert!(ran.stdout.starts_with("intact\n"), "{}", ran.stdout);
     home.run(&["verify", root, "--sha256", digest]).succeeds();
-    fs::write(home.path("plugins/demo/skills/s/SKILL.md"), "tampered").unwrap();
     fs::write(home.path("plugins/demo/extra"), "new").unwrap();
+    let ran = home.run(&["verify", root, "--sha256", digest]);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    assert!(ran.stderr.contains("remove them"), "{}", ran.stderr);
+    fs::write(home.path("plugins/demo/skills/s/SKILL.md"), "tampered").unwrap();
     let ran = home.run(&["verify", root]);
     assert_eq!(ran.code, 7, "{ran:?}");
     for part in ["not intact", "changed: skills/s/SKILL.md", "added: extra"] {
