@@ -62,7 +62,7 @@ pub struct Call {
     pub path: String,
     /// Headers of the endpoint itself; authorization and tenant headers are the transport's.
     pub headers: HeaderMap,
-    /// The JSON body, compact.
+    /// The body: compact JSON, or what the headers say.
     pub body: Option<Vec<u8>>,
     /// Which token goes along.
     pub auth: Auth,
@@ -97,12 +97,15 @@ impl Call {
         }
     }
 
-    pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
+    pub(crate) fn json(self, body: &impl Serialize) -> Self {
         let bytes = serde_json::to_vec(body)
             .expect("our own request types have string keys and no failing serializer");
-        self.headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.body = Some(bytes);
+        self.bytes(HeaderValue::from_static("application/json"), bytes)
+    }
+
+    pub(crate) fn bytes(mut self, content_type: HeaderValue, body: Vec<u8>) -> Self {
+        self.headers.insert(CONTENT_TYPE, content_type);
+        self.body = Some(body);
         self
     }
 
@@ -190,6 +193,24 @@ impl<'a> Answer<'a> {
     pub(crate) fn json<T: DeserializeOwned>(&self, endpoint: &'static str) -> Result<T, ApiError> {
         self.success(endpoint)?;
         serde_json::from_slice(self.body).map_err(|error| self.malformed(endpoint, &error))
+    }
+
+    /// [`json`](Self::json) of a call that not every platform has.
+    pub(crate) fn json_if_known<T: DeserializeOwned>(
+        &self,
+        endpoint: &'static str,
+    ) -> Result<T, ApiError> {
+        self.known(endpoint)?;
+        self.json(endpoint)
+    }
+
+    /// The platform's own words for a route that it does not have. What stands before the platform answers otherwise.
+    pub(crate) fn known(&self, endpoint: &'static str) -> Result<(), ApiError> {
+        let says_so = self.body.trim_ascii() == b"404 page not found";
+        if self.status == StatusCode::NOT_FOUND && says_so {
+            return Err(ApiError::Unsupported(self.refused(endpoint)));
+        }
+        Ok(())
     }
 
     /// The platform says that it did what was asked. A 2xx alone could be anybody's, such as a proxy's.

@@ -88,6 +88,12 @@ pub enum ApiError {
     /// 429: too many requests.
     #[error("{0}: too many requests; slow down")]
     RateLimited(Refusal),
+    /// 429 of another kind: the workspace has as many tokens as it may have. Waiting does not help.
+    #[error("{0}: revoke a token that is not used any more, then try again")]
+    TokenLimit(Refusal),
+    /// The platform answers, but has no such call, or not for a workspace like this one.
+    #[error("{0}: this platform cannot do that for this workspace")]
+    Unsupported(Refusal),
     /// 5xx: the platform, or the agent behind it, cannot answer now.
     #[error("{0}: the platform cannot answer now; try again")]
     Unavailable(Refusal),
@@ -139,6 +145,8 @@ impl ApiError {
             | Self::Rejected(refusal)
             | Self::Plugin(refusal, _)
             | Self::RateLimited(refusal)
+            | Self::TokenLimit(refusal)
+            | Self::Unsupported(refusal)
             | Self::Unavailable(refusal)
             | Self::Unexpected(refusal) => refusal.status,
         }

@@ -20,21 +20,21 @@ const MINUTE: u64 = 60;
 /// ```
 #[must_use]
 pub fn make_idempotency_key(task: &str, unix_seconds: u64) -> String {
-    hex_sha256(&format!("{task}:{}", minute(unix_seconds)))
+    hex_sha256(format!("{task}:{}", minute(unix_seconds)).as_bytes())
 }
 
 /// A key that covers the target as well: SHA-256 of target, task and minute, as 64 hex digits.
 #[must_use]
 pub fn delegation_key(target: &WorkspaceId, task: &str, unix_seconds: u64) -> String {
-    hex_sha256(&format!("{target}:{task}:{}", minute(unix_seconds)))
+    hex_sha256(format!("{target}:{task}:{}", minute(unix_seconds)).as_bytes())
 }
 
 const fn minute(unix_seconds: u64) -> u64 {
     unix_seconds - unix_seconds % MINUTE
 }
 
-fn hex_sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
+pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
         .iter()
         .fold(String::with_capacity(64), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");

@@ -91,6 +91,11 @@ uuid_newtype! {
     ActivityId, "activity id"
 }
 
+uuid_newtype! {
+    /// The id of a token, by which it is revoked. It is no secret.
+    TokenId, "token id"
+}
+
 impl WorkspaceId {
     /// The first eight characters, as the default agent name uses them.
     #[must_use]

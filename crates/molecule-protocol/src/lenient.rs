@@ -11,3 +11,11 @@ pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     let value = Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
+
+/// The elements that can be read: an odd one hides no other.
+pub(crate) fn readable<T: DeserializeOwned>(elements: Vec<Value>) -> Vec<T> {
+    let elements = elements.into_iter();
+    elements
+        .filter_map(|element| serde_json::from_value(element).ok())
+        .collect()
+}

@@ -21,7 +21,7 @@ pub use agent_card::{AgentCard, InvalidAgentCard};
 pub use endpoint::{Answer, Auth, Call, Endpoint};
 pub use error::{ApiError, BodyError, Refusal};
 pub use idempotency::{delegation_key, make_idempotency_key};
-pub use ids::{ActivityId, InvalidId, WorkspaceId};
+pub use ids::{ActivityId, InvalidId, TokenId, WorkspaceId};
 pub use message::{Message, Part, Role};
 pub use platform_url::{InvalidPlatformUrl, PlatformUrl};
 pub use secret::Secret;

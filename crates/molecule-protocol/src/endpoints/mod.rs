@@ -3,6 +3,10 @@
 mod a2a;
 mod activity;
 mod admin;
+mod approvals;
+mod attachments;
+mod chat;
+mod memories;
 mod notify;
 mod plugin_download;
 mod plugin_refusal;
@@ -10,6 +14,7 @@ mod plugins;
 mod registry;
 mod secrets;
 mod state;
+mod tokens;
 mod workspace;
 
 pub use a2a::{A2aOutcome, SendMessage};
@@ -17,6 +22,15 @@ pub use activity::{ActivityPage, ActivitySource, ListActivity};
 pub use admin::{
     CreateWorkspace, CreatedWorkspace, DeleteWorkspace, ListWorkspaces, PauseWorkspace,
     ResumeWorkspace,
+};
+pub use approvals::{Approval, ApprovalStatus, ListApprovals, RequestApproval, RequestedApproval};
+pub use attachments::{
+    DownloadAttachment, DownloadedAttachment, InvalidAttachmentUri, UploadAttachment,
+};
+pub use chat::{ChatHistory, ChatMessage, ChatPage, ChatRole};
+pub use memories::{
+    AddMemory, AddedMemory, InvalidMemoryScope, ListMemories, Memory, MemoryQuery, MemoryScope,
+    NewMemory,
 };
 pub use notify::{Attachment, Notify};
 pub use plugin_download::{DownloadPlugin, PluginArchive};
@@ -27,4 +41,5 @@ pub use plugins::{
 pub use registry::{Delivery, DeliveryMode, Heartbeat, Register, Registered, UpdateCard};
 pub use secrets::{ListSecrets, PullSecrets, SecretInfo};
 pub use state::{PollState, WorkspaceState};
+pub use tokens::{CreateToken, ListTokens, RevokeToken, TokenInfo};
 pub use workspace::{GetWorkspace, Lookup, WorkspaceInfo};

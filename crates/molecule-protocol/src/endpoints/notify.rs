@@ -1,8 +1,9 @@
 //! `POST /workspaces/:id/notify`: a message to the person at the canvas.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Answer, Call, Endpoint};
+use crate::lenient::lenient;
 use crate::{ApiError, WorkspaceId};
 
 /// `POST /workspaces/:id/notify`. Sent twice, it shows twice.
@@ -15,20 +16,29 @@ pub struct Notify {
     attachments: Vec<Attachment>,
 }
 
-/// A file that goes along with a notification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A file that goes along with a notification, or was said to in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Attachment {
     /// Where it is, such as `workspace:/report.pdf`; required by the platform.
     pub uri: String,
     /// Its name; required by the platform.
+    #[serde(default, deserialize_with = "lenient")]
     pub name: String,
     /// Its media type.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub mime_type: Option<String>,
     /// Its size in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub size: Option<u64>,
 }
 
@@ -42,6 +52,20 @@ impl Attachment {
             mime_type: None,
             size: None,
         }
+    }
+
+    /// With its media type, such as `application/pdf`.
+    #[must_use]
+    pub fn with_mime_type(mut self, mime_type: impl Into<String>) -> Self {
+        self.mime_type = Some(mime_type.into());
+        self
+    }
+
+    /// With its size in bytes.
+    #[must_use]
+    pub const fn with_size(mut self, bytes: u64) -> Self {
+        self.size = Some(bytes);
+        self
     }
 }
 

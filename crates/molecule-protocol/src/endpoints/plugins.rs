@@ -160,14 +160,16 @@ impl Endpoint for RecordPluginInstall {
     }
 }
 
-/// The path with one key of a query, if there is a value.
-pub(super) fn with_query(path: String, query: Option<(&str, &str)>) -> String {
-    match query {
-        None => path,
-        Some(pair) => {
-            let query = Serializer::new(String::new()).extend_pairs([pair]).finish();
-            format!("{path}?{query}")
-        }
+/// The path with a query, if there is anything to ask.
+pub(super) fn with_query<V: AsRef<str>>(
+    path: String,
+    query: impl IntoIterator<Item = (&'static str, V)>,
+) -> String {
+    let query = Serializer::new(String::new()).extend_pairs(query).finish();
+    if query.is_empty() {
+        path
+    } else {
+        format!("{path}?{query}")
     }
 }
 

@@ -1,10 +1,12 @@
 //! How each endpoint is called: the method, who vouches for it, and whether it may be repeated.
 
 use molecule_protocol::endpoints::{
-    A2aOutcome, CreateWorkspace, DeleteWorkspace, Delivery, DownloadPlugin, GetWorkspace,
-    Heartbeat, ListActivity, ListPluginSources, ListPlugins, ListSecrets, ListWorkspaces, Notify,
-    PauseWorkspace, PollState, PullSecrets, RecordPluginInstall, Register, ResumeWorkspace,
-    SendMessage, UpdateCard,
+    A2aOutcome, AddMemory, ChatHistory, CreateToken, CreateWorkspace, DeleteWorkspace, Delivery,
+    DownloadAttachment, DownloadPlugin, GetWorkspace, Heartbeat, ListActivity, ListApprovals,
+    ListMemories, ListPluginSources, ListPlugins, ListSecrets, ListTokens, ListWorkspaces,
+    MemoryQuery, MemoryScope, NewMemory, Notify, PauseWorkspace, PollState, PullSecrets,
+    RecordPluginInstall, Register, RequestApproval, ResumeWorkspace, RevokeToken, SendMessage,
+    UpdateCard, UploadAttachment,
 };
 use molecule_protocol::{AgentCard, Answer, Auth, Endpoint, Message, WorkspaceId};
 
@@ -64,6 +66,30 @@ fn only_what_is_safe_to_repeat_is_repeatable() {
         &RecordPluginInstall::new(id(), "local://a"),
         ("POST", Auth::Workspace, false),
     );
+}
+
+#[test]
+fn what_an_account_holds_is_listed_again_but_never_made_again() {
+    let (read, write) = (
+        ("GET", Auth::Workspace, true),
+        ("POST", Auth::Workspace, false),
+    );
+    check(&ListTokens::new(id()), read);
+    check(&CreateToken::new(id()), write);
+    let token = "28aa9223-a2e1-4348-ac8d-55c47e1b030e".parse().unwrap();
+    check(
+        &RevokeToken::new(id(), token),
+        ("DELETE", Auth::Workspace, false),
+    );
+    check(&ListMemories::new(id(), MemoryQuery::new()), read);
+    let memory = NewMemory::new("x", MemoryScope::Local);
+    check(&AddMemory::new(id(), memory), write);
+    check(&ListApprovals::new(id()), read);
+    check(&RequestApproval::new(id(), "x"), write);
+    check(&ChatHistory::new(id()), read);
+    check(&UploadAttachment::new(id(), "a", *b"x"), write);
+    let download = DownloadAttachment::new(id(), "workspace:/a").unwrap();
+    check(&download, read);
 }
 
 #[test]

@@ -4,19 +4,25 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use molecule_protocol::endpoints::{
-    CreateWorkspace, DeleteWorkspace, Delivery, DownloadPlugin, GetWorkspace, Heartbeat,
-    ListActivity, ListPluginSources, ListPlugins, ListSecrets, ListWorkspaces, Lookup, Notify,
-    PauseWorkspace, PluginArchive, PluginRefusal, PollState, PullSecrets, RecordPluginInstall,
-    Register, ResumeWorkspace, SendMessage, UpdateCard,
+    AddMemory, ApprovalStatus, CreateToken, CreateWorkspace, DeleteWorkspace, Delivery,
+    DownloadPlugin, GetWorkspace, Heartbeat, ListActivity, ListApprovals, ListMemories,
+    ListPluginSources, ListPlugins, ListSecrets, ListTokens, ListWorkspaces, Lookup, MemoryQuery,
+    MemoryScope, NewMemory, Notify, PauseWorkspace, PluginArchive, PluginRefusal, PollState,
+    PullSecrets, RecordPluginInstall, Register, RequestApproval, ResumeWorkspace, RevokeToken,
+    SendMessage, UpdateCard,
 };
 use molecule_protocol::transcripts::{self, Exchange};
-use molecule_protocol::{AgentCard, Answer, ApiError, Endpoint, Message, WorkspaceId};
+use molecule_protocol::{AgentCard, Answer, ApiError, Endpoint, Message, TokenId, WorkspaceId};
 use serde_json::Value;
 
 const ID: &str = "9e453dad-99f0-4e01-8c72-0031bf974e26";
 
 fn id() -> WorkspaceId {
     ID.parse().unwrap()
+}
+
+fn token_id() -> TokenId {
+    "1018206f-b236-4c3e-affe-8c5e1a1f43a5".parse().unwrap()
 }
 
 /// What an endpoint made of an answer, comparable across endpoints.
@@ -91,6 +97,22 @@ fn reading(exchange: &Exchange) -> Option<Reading> {
             ("POST", ["workspaces", _, "a2a"]) => {
                 read(&SendMessage::from_canvas(id(), message()), exchange)
             }
+            ("GET", ["workspaces", _, "tokens"]) => read(&ListTokens::new(id()), exchange),
+            ("POST", ["workspaces", _, "tokens"]) => read(&CreateToken::new(id()), exchange),
+            ("DELETE", ["workspaces", _, "tokens", _]) => {
+                read(&RevokeToken::new(id(), token_id()), exchange)
+            }
+            ("GET", ["workspaces", _, "memories"]) => {
+                read(&ListMemories::new(id(), MemoryQuery::new()), exchange)
+            }
+            ("POST", ["workspaces", _, "memories"]) => {
+                let memory = NewMemory::new("remember", MemoryScope::Local);
+                read(&AddMemory::new(id(), memory), exchange)
+            }
+            ("GET", ["workspaces", _, "approvals"]) => read(&ListApprovals::new(id()), exchange),
+            ("POST", ["workspaces", _, "approvals"]) => {
+                read(&RequestApproval::new(id(), "deploy"), exchange)
+            }
             ("GET", ["plugins"]) => read(&ListPlugins::new(), exchange),
             ("GET", ["plugins", "sources"]) => read(&ListPluginSources, exchange),
             ("GET", ["workspaces", _, "plugins", name, "download"]) => {
@@ -122,10 +144,14 @@ fn every_endpoint_is_in_the_recordings() {
     let expect = [
         "a2a",
         "activity",
+        "approval list",
+        "approval request",
         "create workspace",
         "delete",
         "heartbeat",
         "list workspaces",
+        "memory add",
+        "memory list",
         "notify",
         "pause",
         "plugin download",
@@ -136,6 +162,9 @@ fn every_endpoint_is_in_the_recordings() {
         "resume",
         "secrets",
         "state",
+        "token create",
+        "token list",
+        "token revoke",
         "update-card",
         "workspace",
     ];
@@ -392,5 +421,76 @@ fn a_download_needs_the_workspaces_own_token() {
             matches!(result, Err(ApiError::NoSuchRoute(_))),
             "{result:?}"
         );
+    }
+}
+
+const ACCOUNT: &str = "05-secrets-plugins-tokens-misc";
+
+/// What `endpoint` makes of the recorded answers to such requests.
+fn readings<E: Endpoint>(
+    endpoint: &E,
+    method: &str,
+    path_ends: &str,
+    status: u16,
+) -> Vec<Result<E::Output, ApiError>> {
+    let found = recorded(ACCOUNT, method, path_ends, status);
+    let read = |exchange: &Exchange| {
+        let (headers, body) = (headers(exchange), body(exchange));
+        let status = StatusCode::from_u16(exchange.response.status).unwrap();
+        endpoint.read(&Answer::new(status, &headers, body.as_bytes()))
+    };
+    found.iter().map(read).collect()
+}
+
+#[test]
+fn a_new_token_is_in_the_next_listing_by_its_beginning() {
+    let lists = readings(&ListTokens::new(id()), "GET", "/tokens", 200);
+    let lists: Vec<_> = lists.into_iter().map(Result::unwrap).collect();
+    assert_eq!((lists[0].len(), lists[1].len()), (1, 2));
+    let (new, old) = (&lists[1][0], &lists[1][1]);
+    assert_eq!(old.prefix, lists[0][0].prefix);
+    assert!(new.created_at > old.created_at, "the newest comes first");
+    assert!(new.prefix.len() == 8 && new.last_used_at.is_some());
+    for secret in readings(&CreateToken::new(id()), "POST", "/tokens", 201) {
+        assert!(!secret.unwrap().expose().is_empty());
+    }
+}
+
+#[test]
+fn more_tokens_than_a_workspace_may_have_are_refused_for_good() {
+    let refused = readings(&CreateToken::new(id()), "POST", "/tokens", 429);
+    for result in refused {
+        let error = result.unwrap_err();
+        assert!(matches!(error, ApiError::TokenLimit(_)), "{error:?}");
+        assert!(
+            error.to_string().contains("maximum 50 active tokens"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_token_that_is_gone_is_not_there() {
+    let revoke = RevokeToken::new(id(), token_id());
+    for result in readings(&revoke, "DELETE", "", 404) {
+        assert!(matches!(result, Err(ApiError::NotFound(_))), "{result:?}");
+    }
+}
+
+#[test]
+fn what_is_remembered_and_asked_for_gets_an_id() {
+    let memory = NewMemory::new("remember", MemoryScope::Local);
+    for added in readings(&AddMemory::new(id(), memory), "POST", "/memories", 201) {
+        let added = added.unwrap();
+        assert_eq!(added.scope, Some(MemoryScope::Local));
+        assert_eq!((added.id.len(), added.namespace.as_str()), (36, "general"));
+    }
+    for asked in readings(
+        &RequestApproval::new(id(), "deploy"),
+        "POST",
+        "/approvals",
+        201,
+    ) {
+        assert_eq!(asked.unwrap().status, ApprovalStatus::Pending);
     }
 }

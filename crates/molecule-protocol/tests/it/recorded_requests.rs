@@ -1,8 +1,9 @@
 //! What the endpoints send is what the real platform was seen to take.
 
 use molecule_protocol::endpoints::{
-    CreateWorkspace, DownloadPlugin, Heartbeat, ListActivity, ListPluginSources, ListPlugins,
-    Notify, PollState, RecordPluginInstall, UpdateCard,
+    AddMemory, Attachment, CreateToken, CreateWorkspace, DownloadPlugin, Heartbeat, ListActivity,
+    ListApprovals, ListMemories, ListPluginSources, ListPlugins, ListTokens, MemoryQuery,
+    MemoryScope, NewMemory, Notify, PollState, RecordPluginInstall, RequestApproval, UpdateCard,
 };
 use molecule_protocol::transcripts::{self, Bindings, Exchange};
 use molecule_protocol::{AgentCard, Endpoint, WorkspaceId};
@@ -125,5 +126,33 @@ fn plugins_are_listed_downloaded_and_recorded_as_recorded() {
     check(
         &RecordPluginInstall::new(id(), "local://demo-plugin"),
         &answered(source, "/plugins", |status| status == 503),
+    );
+}
+
+#[test]
+fn tokens_memories_and_approvals_are_asked_for_as_recorded() {
+    let source = "05-secrets-plugins-tokens-misc";
+    check(&ListTokens::new(id()), &accepted(source, "/tokens"));
+    check(&CreateToken::new(id()), &accepted(source, "/tokens"));
+    let memories = accepted(source, "/memories");
+    check(&ListMemories::new(id(), MemoryQuery::new()), &memories);
+    let memory = NewMemory::new("remember", MemoryScope::Local);
+    check(&AddMemory::new(id(), memory), &memories);
+    let approvals = accepted(source, "/approvals");
+    check(&ListApprovals::new(id()), &approvals);
+    check(
+        &RequestApproval::new(id(), "deploy").with_reason("x"),
+        &approvals,
+    );
+}
+
+#[test]
+fn attachments_look_like_the_recorded_ones() {
+    let file = Attachment::new("workspace:/a.txt", "a.txt")
+        .with_mime_type("text/plain")
+        .with_size(3);
+    check(
+        &Notify::new(id(), "x").with_attachment(file),
+        &accepted("04-delegate-activity-notify", "/notify"),
     );
 }
