@@ -182,11 +182,12 @@ impl RemoteAgentClient {
         Heartbeat::new(self.workspace_id()).with_uptime(uptime.as_secs())
     }
 
-    /// Shows a text to the person at the canvas. Sent twice, it shows twice.
+    /// Shows a text to the person at the canvas, with files that their reader can fetch. Sent twice, it shows twice.
     ///
     /// # Errors
-    /// When the platform refuses, or gives no usable answer.
+    /// [`AgentError::Option`] when a file has no address or no name, and nothing was sent. When the platform refuses, or gives no usable answer.
     pub async fn notify(&self, text: &str, attachments: &[Attachment]) -> Result<(), AgentError> {
+        attachments.iter().try_for_each(check_attachment)?;
         let notify = Notify::new(self.workspace_id(), text);
         self.authorized(
             &attachments
@@ -270,5 +271,21 @@ impl RemoteAgentClient {
                 source,
             }),
         }
+    }
+}
+
+/// The platform takes none without an address and a name.
+fn check_attachment(attachment: &Attachment) -> Result<(), AgentError> {
+    let parts = [
+        ("the uri of an attachment", &attachment.uri),
+        ("the name of an attachment", &attachment.name),
+    ];
+    match parts.into_iter().find(|(_, text)| text.trim().is_empty()) {
+        None => Ok(()),
+        Some((option, text)) => Err(AgentError::Option {
+            option,
+            value: text.clone(),
+            reason: "it has to be said",
+        }),
     }
 }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 #[cfg(feature = "plugins")]
 use molecule_plugin::{PluginError, PluginErrorKind};
-use molecule_protocol::endpoints::PluginRefusal;
+use molecule_protocol::endpoints::{InvalidAttachmentUri, PluginRefusal};
 use molecule_protocol::{ApiError, WorkspaceId};
 use molecule_token_store::{InvalidToken, TokenStoreError};
 use molecule_transport::TransportError;
+
+use crate::UnfitSecrets;
 
 /// Why a call or a loop of the agent failed.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +113,60 @@ pub enum AgentError {
         /// Why not.
         reason: &'static str,
     },
+    /// The token does not come from the agent's directory, so that a new one could not take its place for good.
+    #[error(
+        "the token is given from elsewhere (the environment, a descriptor, another file or the program), from where the old one \
+         would come back; have a new one issued with `token create --out`, put it there, and revoke the old one"
+    )]
+    TokenGivenElsewhere,
+    /// Somebody else replaced the token while it was being rotated. Theirs is in use.
+    #[error(
+        "another process replaced the token meanwhile, and its token is in use; rotate it again if that one has to go too"
+    )]
+    TokenReplaced,
+    /// The new token could not be kept or verified. No token was revoked that is in use.
+    #[error(
+        "the token was not rotated: the {in_use} one is in use, and the old one is still valid; `token list` shows both"
+    )]
+    NotRotated {
+        /// Which token is on disk: `old`, or `new` where the old one could not be put back.
+        in_use: &'static str,
+        /// What went wrong.
+        #[source]
+        source: Box<AgentError>,
+    },
+    /// Nobody decided in time.
+    #[error(
+        "nobody decided on the approval {approval_id:?} in time; wait longer, or ask whoever has to decide"
+    )]
+    Undecided {
+        /// By what it was requested.
+        approval_id: String,
+        /// The last failure to ask, where that failed.
+        #[source]
+        source: Option<Box<AgentError>>,
+    },
+    /// The platform does not list such a request for approval.
+    #[error(
+        "the platform lists no approval {0:?} for this workspace; `approvals list` shows the newest 50"
+    )]
+    UnknownApproval(String),
+    /// The platform keeps no files for this agent.
+    #[error(
+        "this platform keeps no files for an agent outside of it; put the file where its reader can fetch it, \
+         and send its address, as in `notify --attach URI`"
+    )]
+    NoAttachments {
+        /// What the platform said.
+        #[source]
+        source: ApiError,
+    },
+    /// An address is none of a file that the platform keeps for this workspace.
+    #[error(transparent)]
+    AttachmentUri(#[from] InvalidAttachmentUri),
+    /// Secrets that cannot be environment variables.
+    #[error(transparent)]
+    UnfitSecrets(#[from] UnfitSecrets),
     /// The plugin was not installed.
     #[cfg(feature = "plugins")]
     #[error(transparent)]
@@ -188,6 +244,11 @@ impl AgentError {
                 ErrorKind::Usage
             }
             Self::NoHome | Self::Option { .. } | Self::PushedElsewhere => ErrorKind::Usage,
+            Self::TokenGivenElsewhere | Self::UnknownApproval(_) => ErrorKind::Usage,
+            Self::AttachmentUri(_) | Self::UnfitSecrets(_) => ErrorKind::Usage,
+            Self::TokenReplaced | Self::Undecided { .. } => ErrorKind::Temporary,
+            Self::NotRotated { source, .. } => source.kind(),
+            Self::NoAttachments { .. } => ErrorKind::Unsupported,
             Self::Deleted(_) => ErrorKind::Deleted,
             Self::Paused(_) => ErrorKind::Paused,
             Self::PollModeUnsupported { .. } => ErrorKind::Unsupported,
@@ -248,12 +309,14 @@ fn api_kind(error: &ApiError) -> ErrorKind {
     match error {
         ApiError::Plugin(_, reason) => refusal_kind(reason),
         ApiError::Unauthorized(_) => ErrorKind::Authentication,
+        ApiError::Unsupported(_) => ErrorKind::Unsupported,
         ApiError::RateLimited(_) | ApiError::Unavailable(_) => ErrorKind::Temporary,
         ApiError::NoSuchRoute(_) | ApiError::Malformed { .. } | ApiError::OriginRefused(_) => {
             ErrorKind::Unreachable
         }
         ApiError::Forbidden(_)
         | ApiError::NotFound(_)
+        | ApiError::TokenLimit(_)
         | ApiError::Rejected(_)
         | ApiError::Gone(_)
         | ApiError::BudgetExceeded(_) => ErrorKind::Usage,

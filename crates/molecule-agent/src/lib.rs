@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod account;
 mod admin;
 mod agent_loop;
 mod builder;
 mod caller;
 mod client;
 mod connect;
+mod environment;
 mod error;
 mod handled;
 mod handler;
@@ -22,6 +24,7 @@ mod vitals;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use account::{ChatPages, OldToken, Rotation};
 pub use admin::AdminClient;
 pub use agent_loop::AgentLoop;
 pub use builder::{
@@ -30,6 +33,7 @@ pub use builder::{
 };
 pub use client::RemoteAgentClient;
 pub use connect::Connect;
+pub use environment::{SecretEnv, UnfitReason, UnfitSecret, UnfitSecrets};
 pub use error::{AgentError, ErrorKind};
 pub use handler::{Handler, HandlerOutcome};
 pub use inbound::{Batch, Cursor, CursorSupport, FetchInbound, Item, PollDelivery, Since};

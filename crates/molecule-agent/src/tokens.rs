@@ -33,6 +33,7 @@ struct Shared {
     given: Option<Given>,
     store: TokenStore,
     seen: Mutex<Seen>,
+    rotating: tokio::sync::Mutex<()>,
 }
 
 /// The token last seen. The generation counts how often it changed.
@@ -52,6 +53,7 @@ impl Tokens {
             given,
             store: TokenStore::new(dir),
             seen: Mutex::default(),
+            rotating: tokio::sync::Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -76,6 +78,16 @@ impl Tokens {
             Ok(())
         })
         .await
+    }
+
+    /// Whether the token is the one in the agent's own file, which a new one can replace for good.
+    pub(crate) fn is_own(&self) -> bool {
+        self.shared.given.is_none() || self.shared.seen().issued
+    }
+
+    /// Waits until no other task of this process rotates the token.
+    pub(crate) async fn rotating(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.rotating.lock().await
     }
 
     async fn read(&self) -> Result<(Option<Token>, u64), TokenStoreError> {

@@ -5,6 +5,7 @@
     reason = "an unwrap that fails is a test that fails"
 )]
 
+mod account;
 mod agent;
 mod faults;
 mod heartbeats;
@@ -12,6 +13,7 @@ mod inbound;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod registration;
+mod rotation;
 #[cfg(feature = "push")]
 mod stub;
 mod surprises;
