@@ -49,6 +49,10 @@ const RESERVED: &[&str] = &[
 /// The last covers the tokens: `MOLECULE_*TOKEN*`.
 const RESERVED_PREFIXES: &[&str] = &["BASH_FUNC_", "DYLD_", "GIT_", "LD_", "MOLECULE_"];
 
+/// How much of a key, and how many keys, an error tells: they are the platform's words, of any length.
+const LONGEST_KEY: usize = 80;
+const MOST_TOLD: usize = 10;
+
 /// Why a secret cannot be an environment variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -69,7 +73,7 @@ pub enum UnfitReason {
 
 /// A secret that cannot be an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the secret {key:?} {reason}")]
+#[error("the secret {:?} {reason}", shortened(.key))]
 #[non_exhaustive]
 pub struct UnfitSecret {
     /// Its key.
@@ -92,8 +96,13 @@ impl UnfitSecrets {
 
 impl fmt::Display for UnfitSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
-        f.write_str(&lines.join("; "))
+        let told = self.0.iter().take(MOST_TOLD);
+        let lines: Vec<_> = told.map(ToString::to_string).collect();
+        f.write_str(&lines.join("; "))?;
+        match self.0.len() - lines.len() {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
     }
 }
 
@@ -145,7 +154,7 @@ impl SecretEnv {
         let missing: Vec<_> = keys
             .iter()
             .filter(|key| !secrets.contains_key(*key))
-            .map(|key| unfit(key, UnfitReason::Missing))
+            .map(|key| unfit(key, check_name(key).err().unwrap_or(UnfitReason::Missing)))
             .collect();
         secrets.retain(|key, _| keys.contains(key));
         let (fit, unfit) = Self::fitting(secrets);
@@ -187,6 +196,10 @@ impl RemoteAgentClient {
     pub async fn secret_env(&self) -> Result<SecretEnv, AgentError> {
         Ok(SecretEnv::all(self.pull_secrets().await?)?)
     }
+}
+
+fn shortened(key: &str) -> String {
+    key.chars().take(LONGEST_KEY).collect()
 }
 
 fn unfit(key: &str, reason: UnfitReason) -> UnfitSecret {
@@ -293,6 +306,21 @@ mod tests {
         let (fit, unfit) = SecretEnv::fitting(all);
         assert_eq!(fit.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["A"]);
         assert_eq!(unfit.len(), 3);
+    }
+
+    #[test]
+    fn an_error_is_short_however_many_and_long_the_keys_are() {
+        let key = |number: u32| {
+            (
+                format!("{number} {}", "k".repeat(1000)),
+                Secret::from(String::new()),
+            )
+        };
+        let text = SecretEnv::all((0..50).map(key).collect())
+            .unwrap_err()
+            .to_string();
+        assert!(text.ends_with("; and 40 more"), "{text}");
+        assert!(text.len() < 2000, "{}", text.len());
     }
 
     #[test]

@@ -126,7 +126,7 @@ pub enum AgentError {
     TokenReplaced,
     /// The new token could not be kept or verified. No token was revoked that is in use.
     #[error(
-        "the token was not rotated: the {in_use} one is in use, and the old one is still valid; `token list` shows both"
+        "the token was not rotated: the {in_use} one is in use; both may be valid, which `token list` shows"
     )]
     NotRotated {
         /// Which token is on disk: `old`, or `new` where the old one could not be put back.
@@ -279,6 +279,7 @@ impl AgentError {
         match self {
             Self::Transport(error) => error.surely_not_delivered(),
             Self::Api(error) => error.status().is_client_error(),
+            Self::NotRotated { .. } | Self::TokenReplaced => false,
             #[cfg(feature = "plugins")]
             Self::RecordCancelled => false,
             _ => true,
