@@ -18,7 +18,6 @@ mod logging;
 mod options;
 mod output;
 mod runtime;
-mod secret_env;
 mod signals;
 
 use std::process::ExitCode;

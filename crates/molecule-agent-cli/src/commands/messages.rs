@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use molecule_agent::protocol::endpoints::ActivitySource;
+use molecule_agent::protocol::endpoints::{ActivitySource, Attachment};
 use molecule_agent::protocol::{ActivityId, Role};
 use molecule_agent::{
     CursorSupport, FetchInbound, InboundMessage, RemoteAgentClient, Sender, WorkspaceId,
 };
 use serde_json::{Value, json};
 
+use super::attachment;
 use crate::args::AgentArgs;
 use crate::duration;
 use crate::exit::{Exit, Problem};
@@ -69,6 +70,9 @@ pub(crate) struct ReplyArgs {
 pub(crate) struct NotifyArgs {
     #[command(flatten)]
     agent: AgentArgs,
+    /// A file to show with it: an address that its reader can fetch, after a name of your choice; may be repeated
+    #[arg(long = "attach", value_name = "[NAME=]URI[;type=TYPE][;size=BYTES]", value_parser = attachment::parse)]
+    attachments: Vec<Attachment>,
     /// What to show; - reads it from stdin
     text: String,
 }
@@ -177,13 +181,14 @@ async fn find(
 
 pub(crate) async fn notify(args: &NotifyArgs, io: &Output) -> anyhow::Result<Exit> {
     let client = args.agent.client()?;
-    client.notify(&text_or_stdin(&args.text)?, &[]).await?;
+    let text = text_or_stdin(&args.text)?;
+    client.notify(&text, &args.attachments).await?;
     let data = json!({"workspace_id": client.workspace_id(), "status": "sent"});
     io.data(&data, || "sent".to_owned())?;
     Ok(Exit::Done)
 }
 
-fn text_or_stdin(text: &str) -> anyhow::Result<String> {
+pub(super) fn text_or_stdin(text: &str) -> anyhow::Result<String> {
     if text != "-" {
         return checked(text.to_owned());
     }

@@ -1,11 +1,15 @@
 //! One module for each family of commands.
 
+pub(crate) mod approvals;
+pub(crate) mod attachment;
 pub(crate) mod card;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod dev;
+pub(crate) mod history;
+pub(crate) mod memory;
 pub(crate) mod messages;
 pub(crate) mod plugin;
 pub(crate) mod secrets;
@@ -41,6 +45,14 @@ pub(crate) enum Command {
     Reply(messages::ReplyArgs),
     /// Show a text to the person at the canvas
     Notify(messages::NotifyArgs),
+    /// The conversation with the person at the canvas
+    History(history::HistoryArgs),
+    /// Ask a person before doing something
+    #[command(subcommand)]
+    Approvals(approvals::ApprovalsCommand),
+    /// What the agent remembers
+    #[command(subcommand)]
+    Memory(memory::MemoryCommand),
     /// The secrets that the platform's user entrusts to the agent
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -50,7 +62,7 @@ pub(crate) enum Command {
     /// Print the manifest hash of a plugin's directory
     #[command(name = "verify-sha256")]
     VerifySha256(plugin::VerifySha256Args),
-    /// The agent's own token
+    /// The agent's own token, and the others of its workspace
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// Create and manage workspaces, as the administrator
@@ -83,6 +95,9 @@ pub(crate) fn run(command: &Command, settings: &[Setting], io: &Output) -> anyho
         Command::Inbox(args) => block_on(messages::inbox(args, io)),
         Command::Reply(args) => block_on(messages::reply(args, io)),
         Command::Notify(args) => block_on(messages::notify(args, io)),
+        Command::History(args) => block_on(history::run(args, io)),
+        Command::Approvals(command) => block_on(approvals::run(command, io)),
+        Command::Memory(command) => block_on(memory::run(command, io)),
         Command::Secrets(command) => block_on(secrets::run(command, io)),
         Command::Plugin(command) => plugin::run(command, io),
         Command::VerifySha256(args) => plugin::verify_sha256(args, io),

@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use molecule_agent::SecretEnv;
 use molecule_agent::protocol::Secret;
 use serde_json::json;
 
@@ -14,7 +15,6 @@ use crate::args::AgentArgs;
 use crate::env;
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
-use crate::secret_env;
 
 /// The one descriptor with a token that a program would inherit: `main` keeps back all but the standard ones.
 const STDIN: u32 = 0;
@@ -126,29 +126,14 @@ async fn exec(args: &ExecArgs) -> anyhow::Result<Exit> {
 }
 
 /// The secrets to pass on. One that cannot be passed on is an error if it was asked for, and else left out.
-fn chosen(
-    mut secrets: BTreeMap<String, Secret>,
-    only: &[String],
-) -> anyhow::Result<BTreeMap<String, Secret>> {
-    for key in only {
-        let value = secrets.get(key).ok_or_else(|| missing(key))?;
-        check(key, value).map_err(|why| Problem::usage(format!("the secret {key:?} {why}")))?;
+fn chosen(secrets: BTreeMap<String, Secret>, only: &[String]) -> anyhow::Result<SecretEnv> {
+    if !only.is_empty() {
+        let chosen = SecretEnv::only(secrets, only);
+        return Ok(chosen.map_err(|unfit| Problem::usage(unfit.to_string()))?);
     }
-    secrets.retain(|key, _| only.is_empty() || only.contains(key));
-    secrets.retain(|key, value| {
-        let checked = check(key, value);
-        if let Err(why) = checked {
-            tracing::warn!("left out: the secret {key:?} {why}");
-        }
-        checked.is_ok()
-    });
-    Ok(secrets)
-}
-
-fn check(key: &str, value: &Secret) -> Result<(), &'static str> {
-    secret_env::check(key)?;
-    if value.expose().contains('\0') {
-        return Err("contains a zero byte, which no variable can");
+    let (fitting, left_out) = SecretEnv::fitting(secrets);
+    for unfit in left_out {
+        tracing::warn!("left out: {unfit}");
     }
-    Ok(())
+    Ok(fitting)
 }

@@ -1,4 +1,6 @@
-//! `token`: the agent's own token.
+//! `token`: the agent's own token, and the others of its workspace.
+
+mod issued;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -15,6 +17,7 @@ use crate::args::{IdentityArgs, PlaceArgs, descriptor};
 use crate::exit::{Exit, Problem};
 use crate::options::secret_argument;
 use crate::output::Output;
+use crate::runtime::block_on;
 
 /// How long another process may hold the token file before that is an error.
 const LOCK_WAIT: Wait = Wait::For(Duration::from_secs(5));
@@ -28,6 +31,14 @@ pub(crate) enum TokenCommand {
     Set(SetArgs),
     /// Remove the token from the agent's directory
     Remove(RemoveArgs),
+    /// List the tokens that are valid on the platform, by how they begin
+    List(issued::ListArgs),
+    /// Have the platform issue one more token
+    Create(issued::CreateArgs),
+    /// Make a token invalid
+    Revoke(issued::RevokeArgs),
+    /// Replace the agent's token with a new one, and revoke the old one
+    Rotate(issued::RotateArgs),
 }
 
 /// Options of `token show`.
@@ -71,6 +82,10 @@ pub(crate) fn run(command: &TokenCommand, io: &Output) -> anyhow::Result<Exit> {
         TokenCommand::Show(args) => show(args, io),
         TokenCommand::Set(args) => set(args, io),
         TokenCommand::Remove(args) => remove(args, io),
+        TokenCommand::List(args) => block_on(issued::list(args, io)),
+        TokenCommand::Create(args) => block_on(issued::create(args, io)),
+        TokenCommand::Revoke(args) => block_on(issued::revoke(args, io)),
+        TokenCommand::Rotate(args) => block_on(issued::rotate(args, io)),
     }
 }
 

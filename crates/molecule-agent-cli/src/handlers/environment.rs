@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use molecule_agent::protocol::Secret;
-use molecule_agent::{InboundMessage, WorkspaceId};
+use molecule_agent::{InboundMessage, SecretEnv, WorkspaceId};
 
 use super::json::sender_id;
 use super::redact::Redactor;
+use crate::env;
 use crate::exit::Problem;
-use crate::{env, secret_env};
 
 /// The longest value that a message may put into a variable, in characters; the system refuses to start a command whose
 /// environment is too large.
@@ -37,15 +37,16 @@ impl Environment {
         let mut base: Variables = env::inheritable()
             .filter(|(name, _)| !clean || name == "PATH")
             .collect();
-        let mut given = Vec::new();
-        for key in wanted {
-            let secret = find(key, secrets)?;
-            base.insert(key.into(), secret.expose().into());
-            given.push(secret);
-        }
+        let given = SecretEnv::only(secrets.clone(), wanted)
+            .map_err(|unfit| Problem::usage(format!("--with-secrets: {unfit}")))?;
+        base.extend(
+            given
+                .iter()
+                .map(|(name, value)| (name.into(), value.expose().into())),
+        );
         Ok(Self {
             base,
-            redactor: Redactor::new(given),
+            redactor: Redactor::new(given.iter().map(|(_, value)| value)),
         })
     }
 
@@ -96,18 +97,6 @@ fn plain(value: &str) -> String {
         .filter(|c| !c.is_control())
         .take(LONGEST)
         .collect()
-}
-
-fn find<'a>(key: &str, secrets: &'a BTreeMap<String, Secret>) -> Result<&'a Secret, Problem> {
-    let refuse = |why: &str| Problem::usage(format!("--with-secrets: the secret {key:?} {why}"));
-    secret_env::check(key).map_err(refuse)?;
-    let secret = secrets.get(key).ok_or_else(|| {
-        refuse("is not on the platform; `molecule-agent secrets list` shows which there are")
-    })?;
-    if secret.expose().contains('\0') {
-        return Err(refuse("contains a zero byte, which no variable can"));
-    }
-    Ok(secret)
 }
 
 #[cfg(test)]

@@ -354,3 +354,16 @@ async fn an_agent_that_starts_in_a_pause_says_that_it_waits() {
     assert_eq!(ran.code, 0);
     assert_eq!(ran.stderr.matches("waiting:").count(), 1, "{}", ran.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_goes_on_when_its_token_is_rotated() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let mut running = Running::start(&agent, &["--echo"]);
+    running.says("online: workspace");
+    agent.run(&["token", "rotate"]).succeeds();
+    agent.hears("are you still there?").await;
+    told(&agent, "are you still there?").await;
+    running.signal("TERM");
+    assert_eq!(running.ends().code, 0);
+}

@@ -5,6 +5,7 @@
     reason = "an unwrap that fails is a test that fails"
 )]
 
+mod account;
 mod bad_input;
 mod connect;
 mod demo;
@@ -19,5 +20,6 @@ mod single;
 mod stub;
 mod support;
 mod token;
+mod tokens;
 mod validate;
 mod workspace;

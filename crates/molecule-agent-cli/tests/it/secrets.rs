@@ -102,7 +102,14 @@ async fn names_that_take_over_or_cannot_be_variables_are_left_out_or_refused() {
     assert_eq!(ran.stderr.matches("left out").count(), 3, "{}", ran.stderr);
     exec(&agent, &["--only", "PATH"], "true").fails(2, &["PATH", "another key"]);
     exec(&agent, &["--only", "weird key/ü"], "true").fails(2, &["letters, digits and _"]);
-    exec(&agent, &["--only", "NOPE"], "true").fails(2, &["no secret \"NOPE\""]);
+    let both = ["--only", "NOPE,LD_PRELOAD"];
+    exec(&agent, &both, "true").fails(
+        2,
+        &[
+            "\"NOPE\" is not on the platform",
+            "\"LD_PRELOAD\" has the name",
+        ],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,89 @@
+//! `approvals`: asking a person before doing something.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use molecule_agent::protocol::endpoints::{Approval, ApprovalStatus};
+
+use crate::args::AgentArgs;
+use crate::duration;
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Commands about approvals.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApprovalsCommand {
+    /// List what the agent asked for, and what became of it
+    List(ListArgs),
+    /// Ask whether the agent may do something
+    Request(RequestArgs),
+}
+
+/// Options of `approvals list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
+}
+
+/// Options of `approvals request`.
+#[derive(Debug, Args)]
+pub(crate) struct RequestArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Wait for the decision, for so long: exit 0 if it is approved, 1 if not, 75 if nobody decides
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    wait: Option<Duration>,
+    /// What the agent wants to do
+    action: String,
+}
+
+pub(crate) async fn run(command: &ApprovalsCommand, io: &Output) -> anyhow::Result<Exit> {
+    match command {
+        ApprovalsCommand::List(args) => list(args, io).await,
+        ApprovalsCommand::Request(args) => request(args, io).await,
+    }
+}
+
+async fn list(args: &ListArgs, io: &Output) -> anyhow::Result<Exit> {
+    let approvals = args.agent.client()?.list_approvals().await?;
+    for approval in &approvals {
+        io.data(approval, || line(approval))?;
+    }
+    if approvals.is_empty() {
+        io.note("no approvals");
+    }
+    Ok(Exit::Done)
+}
+
+fn line(approval: &Approval) -> String {
+    let status = approval.status.as_str();
+    let by = match &approval.decided_by {
+        Some(who) => format!(" by {who}"),
+        None => String::new(),
+    };
+    format!("{}  {status}{by}  {}", approval.id, approval.action)
+}
+
+async fn request(args: &RequestArgs, io: &Output) -> anyhow::Result<Exit> {
+    let client = args.agent.client()?;
+    let requested = client
+        .request_approval(&args.action, args.reason.as_deref())
+        .await?;
+    let id = &requested.approval_id;
+    let Some(patience) = args.wait else {
+        let status = requested.status.as_str();
+        io.data(&requested, || format!("{id}  {status}"))?;
+        return Ok(Exit::Done);
+    };
+    io.note(&format!("waiting for a decision on {id}"));
+    let approval = client.wait_approval(id, patience).await?;
+    io.data(&approval, || line(&approval))?;
+    Ok(match approval.status {
+        ApprovalStatus::Approved => Exit::Done,
+        _ => Exit::Unexpected,
+    })
+}
