@@ -1,13 +1,14 @@
 //! Why there is no usable answer.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::{Origin, Request};
+use crate::{AddressKind, Origin, Request};
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -227,6 +228,19 @@ pub enum TransportError {
         #[source]
         source: BoxError,
     },
+    /// The address that a stranger chose is none that may be called. Nothing was sent.
+    #[error(
+        "{target}: not sent, because the address {address} is {kind}{}",
+        allowed_by(*.kind)
+    )]
+    ForbiddenAddress {
+        /// The call.
+        target: Target,
+        /// The address, which the name in the target may have been looked up to.
+        address: IpAddr,
+        /// What kind of address it is.
+        kind: AddressKind,
+    },
     /// The request has no absolute http or https address. Nothing was sent.
     #[error("{target}: the address is not an absolute http or https url")]
     Url {
@@ -269,6 +283,8 @@ pub enum ErrorKind {
     Throttled,
     /// The token may not, or cannot, be sent.
     Credentials,
+    /// The address is none that may be called.
+    ForbiddenAddress,
     /// Settings of this machine or this program are at fault.
     Configuration,
 }
@@ -292,6 +308,7 @@ impl TransportError {
             Self::InsecureBearer { .. } | Self::ForeignBearer { .. } | Self::Token { .. } => {
                 ErrorKind::Credentials
             }
+            Self::ForbiddenAddress { .. } => ErrorKind::ForbiddenAddress,
             Self::NoCertificates { .. }
             | Self::CaFile { .. }
             | Self::Url { .. }
@@ -314,8 +331,21 @@ impl TransportError {
             }
         ) || matches!(
             self.kind(),
-            ErrorKind::Connect | ErrorKind::Tls | ErrorKind::Credentials | ErrorKind::Configuration
+            ErrorKind::Connect
+                | ErrorKind::Tls
+                | ErrorKind::Credentials
+                | ErrorKind::ForbiddenAddress
+                | ErrorKind::Configuration
         )
+    }
+}
+
+/// What to do about an address that may not be called, if there is anything.
+const fn allowed_by(kind: AddressKind) -> &'static str {
+    if kind.is_local() {
+        "; --allow-private-peers allows it"
+    } else {
+        ""
     }
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod authorize;
 mod body;
 mod clock;
@@ -18,15 +19,20 @@ mod transport;
 #[cfg(feature = "reqwest")]
 mod connect;
 #[cfg(feature = "reqwest")]
+mod foreign;
+#[cfg(feature = "reqwest")]
 mod redirect;
 #[cfg(feature = "reqwest")]
 mod reqwest_transport;
+#[cfg(feature = "reqwest")]
+mod resolve;
 #[cfg(feature = "reqwest")]
 mod tls;
 
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use address::AddressKind;
 pub use authorize::{Authorize, Bearer, InvalidToken, NoToken, TokenSource};
 pub use body::Body;
 #[cfg(feature = "reqwest")]
@@ -34,12 +40,16 @@ pub use clock::SystemClock;
 pub use clock::{Clock, Elapsed, within};
 pub use deadline::Deadline;
 pub use error::{BoxError, ErrorKind, Phase, Target, TransportError};
+#[cfg(feature = "reqwest")]
+pub use foreign::{ForeignBuilder, ForeignTransport};
 pub use guard::Guard;
 pub use options::{CallOptions, Limits, Timeouts};
 pub use origin::{Origin, OriginError};
 pub use pace::{Pace, Pacer, Quota, gap};
 #[cfg(feature = "reqwest")]
 pub use reqwest_transport::{ReqwestBuilder, ReqwestTransport};
+#[cfg(feature = "reqwest")]
+pub use resolve::{Resolve, SystemResolver};
 pub use retry::{
     Budget, Decision, Outcome, Reason, Retry, RetryAfter, RetryPolicy, decide, retry_after,
 };

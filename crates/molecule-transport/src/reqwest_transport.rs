@@ -10,7 +10,10 @@ use http_body_util::BodyExt;
 use reqwest::redirect::Policy;
 
 use crate::connect::{ConnectTimedOut, LimitConnect, Waits};
+use crate::foreign::forbidden_address;
 use crate::guard::Call;
+use crate::resolve::Forbidden;
+use crate::tls::Tls;
 use crate::{
     Body, BoxFuture, Clock, Origin, Phase, Request, Response, SystemClock, Target, Transport,
     TransportError, redirect, tls,
@@ -18,6 +21,8 @@ use crate::{
 
 /// The most headers that are read at all.
 const MOST_HEADERS: usize = 100;
+
+const USER_AGENT: &str = concat!("molecule-agent/", env!("CARGO_PKG_VERSION"));
 
 /// Sends requests with reqwest over HTTP/1.1, and TLS by rustls with ring.
 ///
@@ -30,10 +35,8 @@ const MOST_HEADERS: usize = 100;
 /// It needs a tokio runtime. Clones share their connections.
 #[derive(Clone)]
 pub struct ReqwestTransport {
-    proxied: reqwest::Client,
-    direct: reqwest::Client,
-    no_roots: Option<Arc<str>>,
-    clock: Arc<dyn Clock>,
+    proxied: Client,
+    direct: Client,
 }
 
 /// Settings of a [`ReqwestTransport`].
@@ -79,28 +82,34 @@ impl ReqwestBuilder {
     /// user agent is not. A machine without certificates is no error until https is called.
     pub fn build(self) -> Result<ReqwestTransport, TransportError> {
         let tls = tls::configure(self.system_roots, self.ca_file.as_deref())?;
-        let client = || {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.config.clone())
-                .user_agent(self.user_agent.as_str())
-                .redirect(Policy::none())
-                .retry(reqwest::retry::never())
-                .http1_only()
-                .http1_max_headers(MOST_HEADERS)
-                .connector_layer(LimitConnect)
-        };
-        let built = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|error| TransportError::Setup {
-                source: error.into(),
-            })
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let client = |builder: reqwest::ClientBuilder| {
+            let client = built(builder.user_agent(self.user_agent.as_str()))?;
+            Ok(Client::new(client, tls.no_roots.clone(), clock.clone()))
         };
         Ok(ReqwestTransport {
-            proxied: built(client())?,
-            direct: built(client().no_proxy())?,
-            no_roots: tls.no_roots,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            proxied: client(base_client(&tls))?,
+            direct: client(base_client(&tls).no_proxy())?,
         })
     }
+}
+
+/// What all clients have in common.
+pub(crate) fn base_client(tls: &Tls) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.config.clone())
+        .user_agent(USER_AGENT)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .http1_only()
+        .http1_max_headers(MOST_HEADERS)
+        .connector_layer(LimitConnect)
+}
+
+pub(crate) fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, TransportError> {
+    builder.build().map_err(|error| TransportError::Setup {
+        source: error.into(),
+    })
 }
 
 impl ReqwestTransport {
@@ -118,7 +127,7 @@ impl ReqwestTransport {
         ReqwestBuilder {
             ca_file: None,
             system_roots: true,
-            user_agent: concat!("molecule-agent/", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: USER_AGENT.to_owned(),
             clock: None,
         }
     }
@@ -137,8 +146,47 @@ impl ReqwestTransport {
     }
 
     async fn once(&self, request: Request) -> Result<Response, TransportError> {
+        let client = if origin(&request)?.is_loopback() {
+            &self.direct
+        } else {
+            &self.proxied
+        };
+        client.send(request).await
+    }
+}
+
+fn origin(request: &Request) -> Result<Origin, TransportError> {
+    Origin::of(request.uri()).map_err(|error| TransportError::Url {
+        target: Target::of(request),
+        source: error.into(),
+    })
+}
+
+/// An HTTP client that holds each call to its waits and limits.
+#[derive(Clone)]
+pub(crate) struct Client {
+    client: reqwest::Client,
+    no_roots: Option<Arc<str>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        client: reqwest::Client,
+        no_roots: Option<Arc<str>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            client,
+            no_roots,
+            clock,
+        }
+    }
+
+    /// Sends the request; a redirect is an answer.
+    pub(crate) async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let call = Call::of(&request);
-        let client = self.client_for(&request)?;
+        self.check_roots(&request)?;
         let request = reqwest::Request::try_from(request).map_err(|error| TransportError::Url {
             target: call.target.clone(),
             source: error.without_url().into(),
@@ -146,31 +194,22 @@ impl ReqwestTransport {
         let timeouts = call.options.timeouts;
         let waits = Waits::new(self.clock.clone(), timeouts.connect);
         let response = waits
-            .watch(timeouts.idle_read, client.execute(request))
+            .watch(timeouts.idle_read, self.client.execute(request))
             .await
             .map_err(|_| call.silent(Phase::Head))?
             .map_err(|error| classify(&call, error))?;
         call.admit(stream(&call, response.into()), self.clock.clone())
     }
 
-    fn client_for(&self, request: &Request) -> Result<&reqwest::Client, TransportError> {
-        let target = || Target::of(request);
-        let origin = Origin::of(request.uri()).map_err(|error| TransportError::Url {
-            target: target(),
-            source: error.into(),
-        })?;
-        if let Some(problem) = self.no_roots.as_deref().filter(|_| origin.is_secure()) {
-            let source = problem.into();
-            return Err(TransportError::NoCertificates {
-                target: target(),
-                source,
-            });
+    fn check_roots(&self, request: &Request) -> Result<(), TransportError> {
+        let is_secure = origin(request)?.is_secure();
+        match self.no_roots.as_deref().filter(|_| is_secure) {
+            None => Ok(()),
+            Some(problem) => Err(TransportError::NoCertificates {
+                target: Target::of(request),
+                source: problem.into(),
+            }),
         }
-        Ok(if origin.is_loopback() {
-            &self.direct
-        } else {
-            &self.proxied
-        })
     }
 }
 
@@ -183,7 +222,7 @@ impl Transport for ReqwestTransport {
 impl fmt::Debug for ReqwestTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReqwestTransport")
-            .field("has_roots", &self.no_roots.is_none())
+            .field("has_roots", &self.direct.no_roots.is_none())
             .finish_non_exhaustive()
     }
 }
@@ -215,6 +254,9 @@ fn classify(call: &Call, error: reqwest::Error) -> TransportError {
 
 fn no_connection(call: &Call, error: reqwest::Error) -> TransportError {
     let target = call.target.clone();
+    if let Some(forbidden) = cause::<Forbidden>(&error) {
+        return forbidden_address(target, forbidden);
+    }
     if cause::<ConnectTimedOut>(&error).is_some() {
         let after = call.options.timeouts.connect;
         return TransportError::Timeout {

@@ -20,6 +20,8 @@ mod downloads;
 #[cfg(feature = "reqwest")]
 mod environment;
 #[cfg(feature = "reqwest")]
+mod foreign;
+#[cfg(feature = "reqwest")]
 mod redirects;
 #[cfg(feature = "reqwest")]
 mod server;
