@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderValue;
+use molecule_peers::PeerCache;
 use molecule_protocol::endpoints::Delivery;
 use molecule_protocol::{AgentCard, PlatformUrl, WorkspaceId};
 use molecule_token_store::Token;
@@ -14,6 +15,8 @@ use molecule_transport::{
 
 use crate::caller::Caller;
 use crate::client::Settings;
+use crate::foreign::Foreign;
+use crate::peers::Peers;
 use crate::tokens::{Given, Tokens};
 use crate::{AdminClient, AgentError, RemoteAgentClient};
 
@@ -36,6 +39,9 @@ pub struct ClientBuilder {
     given: Option<Given>,
     intervals: (Duration, Duration, Duration),
     a2a_timeout: Duration,
+    url_cache_ttl: Duration,
+    allow_private_peers: bool,
+    peer_transport: Option<Arc<dyn Transport>>,
     connection: Connection,
 }
 
@@ -75,6 +81,9 @@ impl ClientBuilder {
                 DEFAULT_POLL_INTERVAL,
             ),
             a2a_timeout: Timeouts::A2A.idle_read,
+            url_cache_ttl: molecule_peers::DEFAULT_TTL,
+            allow_private_peers: false,
+            peer_transport: None,
             connection: Connection::default(),
         }
     }
@@ -134,6 +143,27 @@ impl ClientBuilder {
         self
     }
 
+    /// How long to remember where a peer is. Default: 300 s.
+    pub const fn url_cache_ttl(mut self, ttl: Duration) -> Self {
+        self.url_cache_ttl = ttl;
+        self
+    }
+
+    /// Lets [`call_peer`](RemoteAgentClient::call_peer) call peers on this machine and on private networks directly:
+    /// whoever can register a peer then decides where in your network a message is posted to. Default: only public
+    /// addresses.
+    pub const fn allow_private_peers(mut self) -> Self {
+        self.allow_private_peers = true;
+        self
+    }
+
+    /// The transport to peers' own addresses, in place of one that checks them. It gets neither the token nor anything
+    /// else that is for the platform.
+    pub fn peer_transport(mut self, transport: impl Transport) -> Self {
+        self.peer_transport = Some(Arc::new(transport));
+        self
+    }
+
     /// The organisation whose tenant the platform is, sent as `X-Molecule-Org-Id`.
     pub fn org_id(mut self, org_id: impl Into<String>) -> Self {
         self.connection.org_id = Some(org_id.into());
@@ -188,6 +218,12 @@ impl ClientBuilder {
             .state_dir
             .map_or_else(|| default_state_dir(&self.workspace_id), Ok)?;
         let clock = self.connection.clock();
+        let foreign = Foreign::new(
+            self.allow_private_peers,
+            self.connection.ca_file.clone(),
+            clock.clone(),
+            self.peer_transport,
+        );
         let caller = self.connection.caller(
             self.platform,
             Tokens::new(self.given, &state_dir),
@@ -209,6 +245,8 @@ impl ClientBuilder {
             started: clock.now(),
             clock,
             caller,
+            peers: Peers::new(PeerCache::new().with_ttl(self.url_cache_ttl)),
+            foreign,
         }))
     }
 

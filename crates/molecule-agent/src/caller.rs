@@ -65,7 +65,26 @@ impl Caller {
         endpoint: &E,
         options: &CallOptions,
     ) -> Result<E::Output, AgentError> {
-        let (head, body) = self.open(&endpoint.call(), options).await?;
+        self.read(endpoint, &endpoint.call(), options).await
+    }
+
+    /// Makes the call, and tries no second time although it could be repeated.
+    pub(crate) async fn call_once<E: Endpoint + Sync>(
+        &self,
+        endpoint: &E,
+    ) -> Result<E::Output, AgentError> {
+        let mut call = endpoint.call();
+        call.repeatable = false;
+        self.read(endpoint, &call, &CallOptions::new()).await
+    }
+
+    async fn read<E: Endpoint + Sync>(
+        &self,
+        endpoint: &E,
+        call: &Call,
+        options: &CallOptions,
+    ) -> Result<E::Output, AgentError> {
+        let (head, body) = self.open(call, options).await?;
         let body = body.collect().await?;
         Ok(endpoint.read(&Answer::new(head.status, &head.headers, &body))?)
     }

@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use molecule_protocol::endpoints::{
-    A2aOutcome, Attachment, Delivery, GetWorkspace, Heartbeat, ListSecrets, Lookup, Notify,
-    PollState, PullSecrets, SecretInfo, SendMessage, UpdateCard, WorkspaceState,
+    Attachment, Delivery, GetWorkspace, Heartbeat, ListSecrets, Lookup, Notify, PollState,
+    PullSecrets, SecretInfo, UpdateCard, WorkspaceState,
 };
-use molecule_protocol::{AgentCard, ApiError, Endpoint, Message, PlatformUrl, Secret, WorkspaceId};
+use molecule_protocol::{AgentCard, ApiError, Endpoint, PlatformUrl, Secret, WorkspaceId};
 use molecule_token_store::Token;
 #[cfg(feature = "plugins")]
 use molecule_transport::Body;
-use molecule_transport::{CallOptions, Clock, Timeouts};
+use molecule_transport::{CallOptions, Clock};
 
 use crate::caller::Caller;
+use crate::foreign::Foreign;
+use crate::peers::Peers;
 use crate::{AgentError, ClientBuilder};
 
 /// A remote agent's connection to its platform. Cloning it is cheap; clones share everything.
@@ -38,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) started: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) caller: Caller,
+    pub(crate) peers: Peers,
+    pub(crate) foreign: Foreign,
 }
 
 impl RemoteAgentClient {
@@ -198,22 +202,6 @@ impl RemoteAgentClient {
         .await
     }
 
-    /// Sends a message to another workspace, through the platform.
-    ///
-    /// # Errors
-    /// When the platform refuses, or gives no usable answer.
-    pub async fn send_message(
-        &self,
-        target: WorkspaceId,
-        message: Message,
-    ) -> Result<A2aOutcome, AgentError> {
-        let send = SendMessage::from_workspace(self.workspace_id(), target, message);
-        let timeouts = Timeouts::both(self.settings.a2a_timeout);
-        let options = CallOptions::new().with_timeouts(timeouts);
-        let result = self.settings.caller.call_with(&send, &options).await;
-        self.explained(result).await
-    }
-
     pub(crate) async fn call<E: Endpoint + Sync>(
         &self,
         endpoint: &E,
@@ -237,6 +225,15 @@ impl RemoteAgentClient {
         options: &CallOptions,
     ) -> Result<E::Output, AgentError> {
         let result = self.settings.caller.call_with(endpoint, options).await;
+        self.explained(result).await
+    }
+
+    /// [`authorized`](Self::authorized) without another try.
+    pub(crate) async fn authorized_once<E: Endpoint + Sync>(
+        &self,
+        endpoint: &E,
+    ) -> Result<E::Output, AgentError> {
+        let result = self.settings.caller.call_once(endpoint).await;
         self.explained(result).await
     }
 

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use http::StatusCode;
 #[cfg(feature = "plugins")]
 use molecule_plugin::{PluginError, PluginErrorKind};
-use molecule_protocol::endpoints::{InvalidAttachmentUri, PluginRefusal};
+use molecule_protocol::endpoints::{A2aRefusal, InvalidAttachmentUri, PluginRefusal};
 use molecule_protocol::{ApiError, WorkspaceId};
 use molecule_token_store::{InvalidToken, TokenStoreError};
 use molecule_transport::TransportError;
@@ -89,6 +90,30 @@ pub enum AgentError {
     /// A message whose sender cannot be answered.
     #[error("cannot answer {0:?}: it is neither the canvas user nor a workspace")]
     UnknownSender(String),
+    /// The message is larger than the platform takes.
+    #[error(
+        "the message has {bytes} bytes, and the platform takes {limit}; send less of it, or where it is to be found"
+    )]
+    MessageTooLarge {
+        /// Its size as it would be sent.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The connection failed when the peer may have had the message already.
+    #[error(
+        "nobody knows whether workspace {target} has the message {message_id}; ask it before sending that again, and \
+         then under the same id"
+    )]
+    DeliveryUnknown {
+        /// Who it was sent to.
+        target: WorkspaceId,
+        /// The message.
+        message_id: String,
+        /// What failed.
+        #[source]
+        source: TransportError,
+    },
     /// A file of the agent's own directory cannot be read or written.
     #[error("cannot {action} {}; check the disk, the directory's owner and the file, which may be removed", path.display())]
     State {
@@ -249,6 +274,8 @@ impl AgentError {
             Self::TokenReplaced | Self::Undecided { .. } => ErrorKind::Temporary,
             Self::NotRotated { source, .. } => source.kind(),
             Self::NoAttachments { .. } => ErrorKind::Unsupported,
+            Self::MessageTooLarge { .. } => ErrorKind::Usage,
+            Self::DeliveryUnknown { .. } => ErrorKind::Unreachable,
             Self::Deleted(_) => ErrorKind::Deleted,
             Self::Paused(_) => ErrorKind::Paused,
             Self::PollModeUnsupported { .. } => ErrorKind::Unsupported,
@@ -278,8 +305,10 @@ impl AgentError {
     pub fn surely_without_effect(&self) -> bool {
         match self {
             Self::Transport(error) => error.surely_not_delivered(),
+            Self::Api(ApiError::A2a(_, reason)) => reason.surely_not_delivered(),
             Self::Api(error) => error.status().is_client_error(),
             Self::NotRotated { .. } | Self::TokenReplaced => false,
+            Self::DeliveryUnknown { .. } => false,
             #[cfg(feature = "plugins")]
             Self::RecordCancelled => false,
             _ => true,
@@ -306,9 +335,27 @@ fn refusal_kind(reason: &PluginRefusal) -> ErrorKind {
     }
 }
 
+/// What a peer's own refusal means is between the two; but a failure of its may pass.
+fn a2a_kind(reason: &A2aRefusal, status: StatusCode) -> ErrorKind {
+    match reason {
+        A2aRefusal::AccessDenied
+        | A2aRefusal::InvalidCaller
+        | A2aRefusal::UnknownTarget
+        | A2aRefusal::BudgetExceeded
+        | A2aRefusal::InvalidMessage => ErrorKind::Usage,
+        A2aRefusal::ByAgent { .. }
+            if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS =>
+        {
+            ErrorKind::Unexpected
+        }
+        _ => ErrorKind::Temporary,
+    }
+}
+
 fn api_kind(error: &ApiError) -> ErrorKind {
     match error {
         ApiError::Plugin(_, reason) => refusal_kind(reason),
+        ApiError::A2a(refusal, reason) => a2a_kind(reason, refusal.status),
         ApiError::Unauthorized(_) => ErrorKind::Authentication,
         ApiError::Unsupported(_) => ErrorKind::Unsupported,
         ApiError::RateLimited(_) | ApiError::Unavailable(_) => ErrorKind::Temporary,

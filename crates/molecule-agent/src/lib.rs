@@ -4,15 +4,18 @@ mod account;
 mod admin;
 mod agent_loop;
 mod builder;
+mod call_peer;
 mod caller;
 mod client;
 mod connect;
 mod environment;
 mod error;
+mod foreign;
 mod handled;
 mod handler;
 mod inbound;
 mod life;
+mod peers;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod registration;
@@ -31,6 +34,7 @@ pub use builder::{
     ClientBuilder, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_POLL_INTERVAL, DEFAULT_STATE_POLL_INTERVAL,
     default_state_dir,
 };
+pub use call_peer::{CallPeer, PeerMessage, PeerReply, Route};
 pub use client::RemoteAgentClient;
 pub use connect::Connect;
 pub use environment::{SecretEnv, UnfitReason, UnfitSecret, UnfitSecrets};
@@ -44,6 +48,7 @@ pub use registration::{RegisterOptions, Registration};
 
 #[cfg(feature = "plugins")]
 pub use molecule_plugin::{self as plugin, PluginName};
+pub use molecule_protocol::endpoints::PeerInfo;
 pub use molecule_protocol::{
     self as protocol, AgentCard, InboundMessage, PlatformUrl, Sender, WorkspaceId,
 };

@@ -1,5 +1,6 @@
 //! Answers: once each, to whoever asked.
 
+use molecule_protocol::endpoints::A2aRefusal;
 use molecule_protocol::{ActivityId, ActivityRow, ApiError, InboundMessage, Message, Sender};
 use molecule_transport::{Phase, TransportError};
 use uuid::Uuid;
@@ -124,20 +125,26 @@ impl<'a> Reply<'a> {
     pub(crate) fn verdict(&self, error: &AgentError) -> Verdict {
         let to_peer = matches!(self.message.sender, Sender::Peer(_));
         match error {
-            // The peer has it; what it said to it does not matter.
-            AgentError::Api(ApiError::Malformed { status, .. })
-                if to_peer && status.is_success() =>
-            {
-                Verdict::Delivered
-            }
             // The platform goes on delivering after its caller has left.
             AgentError::Transport(TransportError::Timeout {
                 phase: Phase::Head | Phase::Body,
                 ..
             }) if to_peer => Verdict::Delivered,
-            AgentError::Api(ApiError::Unavailable(refusal))
+            AgentError::Api(ApiError::A2a(
+                _,
+                A2aRefusal::AnswerLost {
+                    delivery_confirmed: Some(true),
+                },
+            )) => Verdict::Delivered,
+            AgentError::Api(ApiError::A2a(_, A2aRefusal::ByAgent { .. }))
+                if self.tries >= MAX_TRIES =>
+            {
+                Verdict::GiveUp
+            }
+            AgentError::Api(ApiError::Unavailable(refusal) | ApiError::A2a(refusal, _))
                 if self.tries >= MAX_TRIES
-                    && (to_peer || refusal.status == http::StatusCode::INTERNAL_SERVER_ERROR) =>
+                    && (to_peer && refusal.status.is_server_error()
+                        || refusal.status == http::StatusCode::INTERNAL_SERVER_ERROR) =>
             {
                 Verdict::GiveUp
             }

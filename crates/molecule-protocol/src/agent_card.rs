@@ -1,7 +1,7 @@
 //! What an agent says about itself.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::WorkspaceId;
 
@@ -53,11 +53,73 @@ impl AgentCard {
         self.0.get("name")?.as_str()
     }
 
+    /// The ids of its skills, or their names where they have none.
+    #[must_use]
+    pub fn skills(&self) -> Vec<&str> {
+        let named = |skill: &'_ Value| {
+            ["id", "name"]
+                .into_iter()
+                .find(|key| skill[key].is_string())
+        };
+        self.skill_values()
+            .iter()
+            .filter_map(|skill| match skill {
+                Value::String(id) => Some(id.as_str()),
+                skill => skill[named(skill)?].as_str(),
+            })
+            .collect()
+    }
+
+    /// Whether it has a skill of this id, name or tag. Case does not matter; a skill may be a text or an object.
+    #[must_use]
+    pub fn has_skill(&self, wanted: &str) -> bool {
+        let is_it = |text: &Value| text.as_str().is_some_and(|text| same(text, wanted));
+        self.skill_values().iter().any(|skill| {
+            let tags = skill["tags"].as_array();
+            is_it(skill)
+                || is_it(&skill["id"])
+                || is_it(&skill["name"])
+                || tags.is_some_and(|tags| tags.iter().any(is_it))
+        })
+    }
+
+    /// Whether it claims a capability: one that is `true` in A2A's object, is in a list of texts, or is the uri of an
+    /// extension. Case does not matter.
+    #[must_use]
+    pub fn has_capability(&self, wanted: &str) -> bool {
+        match self.0.get("capabilities") {
+            Some(Value::Array(list)) => list
+                .iter()
+                .any(|one| one.as_str().is_some_and(|one| same(one, wanted))),
+            Some(Value::Object(claims)) => {
+                claims
+                    .iter()
+                    .any(|(name, claim)| same(name, wanted) && *claim == Value::Bool(true))
+                    || has_extension(claims, wanted)
+            }
+            _ => false,
+        }
+    }
+
+    fn skill_values(&self) -> &[Value] {
+        let skills = self.0.get("skills").and_then(Value::as_array);
+        skills.map_or(&[], Vec::as_slice)
+    }
+
     /// The card as JSON.
     #[must_use]
     pub const fn as_json(&self) -> &Value {
         &self.0
     }
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+fn has_extension(capabilities: &Map<String, Value>, uri: &str) -> bool {
+    let extensions = capabilities.get("extensions").and_then(Value::as_array);
+    extensions.is_some_and(|all| all.iter().any(|one| one["uri"] == uri))
 }
 
 impl TryFrom<Value> for AgentCard {
@@ -83,6 +145,39 @@ mod tests {
             card.as_json(),
             &json!({"name": "a", "skills": [{"id": "x", "name": "x"}, {"id": "y", "name": "y"}]})
         );
+    }
+
+    #[test]
+    fn skills_are_found_by_id_name_and_tag() {
+        let card = AgentCard::try_from(json!({"skills": ["plain",
+            {"id": "sql", "name": "Query data", "tags": ["Database", 7]}, {"name": "unnamed id"}, 7, null]}))
+        .unwrap();
+        for wanted in ["plain", "SQL", "query data", "database", "unnamed id"] {
+            assert!(card.has_skill(wanted), "{wanted}");
+        }
+        assert!(!card.has_skill("sq"));
+        assert_eq!(card.skills(), ["plain", "sql", "unnamed id"]);
+        for skills in [json!(null), json!({"sql": true}), json!("sql")] {
+            assert!(
+                !AgentCard::try_from(json!({"skills": skills}))
+                    .unwrap()
+                    .has_skill("sql")
+            );
+        }
+    }
+
+    #[test]
+    fn capabilities_are_claims_that_are_true() {
+        let card = AgentCard::try_from(
+            json!({"capabilities": {"streaming": true, "pushNotifications": false,
+            "extensions": [{"uri": "https://e.example/1"}, 7]}}),
+        )
+        .unwrap();
+        assert!(card.has_capability("Streaming") && card.has_capability("https://e.example/1"));
+        assert!(!card.has_capability("pushNotifications") && !card.has_capability("extensions"));
+        let card = AgentCard::try_from(json!({"capabilities": ["code", 7]})).unwrap();
+        assert!(card.has_capability("code") && !card.has_capability("7"));
+        assert!(!AgentCard::named("a").has_capability("code"));
     }
 
     #[test]

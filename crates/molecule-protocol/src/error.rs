@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::error::Category;
 
 use crate::Answer;
-use crate::endpoints::PluginRefusal;
+use crate::endpoints::{A2aRefusal, PluginRefusal};
 
 /// Which call was refused, how, and in which words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,9 @@ pub enum ApiError {
     /// Another 4xx: the platform does not accept the request as it is.
     #[error("{0}: the platform does not accept the request")]
     Rejected(Refusal),
+    /// A message was not delivered, or the agent refused it.
+    #[error("{0}: {1}")]
+    A2a(Refusal, A2aRefusal),
     /// The platform does not hand out, or record, a plugin, for a reason of the plugin's or its source's.
     #[error("{0}: {1}")]
     Plugin(Refusal, PluginRefusal),
@@ -144,6 +147,7 @@ impl ApiError {
             | Self::BudgetExceeded(refusal)
             | Self::Rejected(refusal)
             | Self::Plugin(refusal, _)
+            | Self::A2a(refusal, _)
             | Self::RateLimited(refusal)
             | Self::TokenLimit(refusal)
             | Self::Unsupported(refusal)

@@ -2,13 +2,17 @@
 
 mod activity;
 mod agent_card;
+mod base64;
+mod direct;
 mod endpoint;
 pub mod endpoints;
 mod error;
+mod file_part;
 mod idempotency;
 mod ids;
 mod lenient;
 mod message;
+mod peer_url;
 mod platform_url;
 mod secret;
 mod status;
@@ -18,11 +22,14 @@ pub mod transcripts;
 
 pub use activity::{ActivityRow, Inbound, InboundMessage, Sender, SkipReason};
 pub use agent_card::{AgentCard, InvalidAgentCard};
+pub use direct::DirectMessage;
 pub use endpoint::{Answer, Auth, Call, Endpoint};
 pub use error::{ApiError, BodyError, Refusal};
+pub use file_part::FilePart;
 pub use idempotency::{delegation_key, make_idempotency_key};
 pub use ids::{ActivityId, InvalidId, TokenId, WorkspaceId};
-pub use message::{Message, Part, Role};
+pub use message::{Message, Part, PartTag, Role};
+pub use peer_url::{InvalidPeerUrl, PeerUrl};
 pub use platform_url::{InvalidPlatformUrl, PlatformUrl};
 pub use secret::Secret;
 pub use status::WorkspaceStatus;

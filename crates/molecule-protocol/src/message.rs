@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::FilePart;
+
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -13,14 +15,27 @@ pub enum Role {
     Agent,
 }
 
-/// One part of a message. The tag is written `kind` and read as `kind` or `type`.
+/// How the tag of a part is written. Both are read, always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum PartTag {
+    /// `kind`, as A2A 0.3 and the platform have it.
+    #[default]
+    Kind,
+    /// `type`, for a peer that knows the older spelling alone.
+    Type,
+    /// Both, for a peer of which nobody knows.
+    Both,
+}
+
+/// One part of a message. The tag is written `kind` (see [`PartTag`]) and read as `kind` or `type`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Part {
     /// Text.
     Text(String),
-    /// A file, as the platform describes it.
-    File(Value),
+    /// A file.
+    File(FilePart),
     /// Structured data.
     Data(Value),
     /// A part with a tag that this version does not know, whole.
@@ -41,21 +56,39 @@ impl Part {
                 Some(text) => Self::Text(text.to_owned()),
                 None => Self::Unknown(part.clone()),
             },
-            Some("file") => field("file").map_or_else(|| Self::Unknown(part.clone()), Self::File),
+            Some("file") => match part.get("file").and_then(FilePart::from_json) {
+                Some(file) => Self::File(file),
+                None => Self::Unknown(part.clone()),
+            },
             Some("data") => field("data").map_or_else(|| Self::Unknown(part.clone()), Self::Data),
             _ => Self::Unknown(part.clone()),
         }
     }
 
-    /// The part as it goes over the wire.
+    /// The part as it goes over the wire, tagged with `kind`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        match self {
-            Self::Text(text) => json!({"kind": "text", "text": text}),
-            Self::File(file) => json!({"kind": "file", "file": file}),
-            Self::Data(data) => json!({"kind": "data", "data": data}),
-            Self::Unknown(part) => part.clone(),
+        self.to_json_tagged(PartTag::Kind)
+    }
+
+    /// The part as it goes over the wire. A part of unknown shape keeps the tag that it has.
+    #[must_use]
+    pub fn to_json_tagged(&self, tag: PartTag) -> Value {
+        let (kind, content) = match self {
+            Self::Text(text) => ("text", text.as_str().into()),
+            Self::File(file) => ("file", file.to_json()),
+            Self::Data(data) => ("data", data.clone()),
+            Self::Unknown(part) => return part.clone(),
+        };
+        let mut part = Map::new();
+        if tag != PartTag::Type {
+            part.insert("kind".to_owned(), kind.into());
         }
+        if tag != PartTag::Kind {
+            part.insert("type".to_owned(), kind.into());
+        }
+        part.insert(kind.to_owned(), content);
+        part.into()
     }
 
     /// The text of a text part.
@@ -80,18 +113,50 @@ pub struct Message {
     pub parts: Vec<Part>,
     /// Anything else that goes along.
     pub metadata: Map<String, Value>,
+    /// How its parts are tagged.
+    pub part_tag: PartTag,
 }
 
 impl Message {
-    /// A text from one agent to another.
+    /// A message without parts yet.
+    ///
+    /// ```
+    /// use molecule_protocol::{FilePart, Message, Part};
+    ///
+    /// let message = Message::new("m-1")
+    ///     .with_part(Part::Text("what is in it?".to_owned()))
+    ///     .with_part(Part::File(FilePart::from_bytes(b"1,2\n").with_name("table.csv")));
+    /// assert_eq!(message.to_request()["params"]["message"]["parts"][1]["file"]["bytes"], "MSwyCg==");
+    /// ```
     #[must_use]
-    pub fn text(message_id: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn new(message_id: impl Into<String>) -> Self {
         Self {
             message_id: message_id.into(),
             role: Role::User,
-            parts: vec![Part::Text(text.into())],
+            parts: Vec::new(),
             metadata: Map::new(),
+            part_tag: PartTag::Kind,
         }
+    }
+
+    /// A text from one agent to another.
+    #[must_use]
+    pub fn text(message_id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(message_id).with_part(Part::Text(text.into()))
+    }
+
+    /// Adds a part.
+    #[must_use]
+    pub fn with_part(mut self, part: Part) -> Self {
+        self.parts.push(part);
+        self
+    }
+
+    /// Sets how its parts are tagged. Default: `kind`.
+    #[must_use]
+    pub const fn with_part_tag(mut self, tag: PartTag) -> Self {
+        self.part_tag = tag;
+        self
     }
 
     /// The answer to `in_reply_to`. Its role tells the receiver not to answer it in turn.
@@ -115,7 +180,7 @@ impl Message {
         let mut message = json!({
             "role": self.role,
             "messageId": self.message_id,
-            "parts": self.parts.iter().map(Part::to_json).collect::<Vec<_>>(),
+            "parts": self.parts.iter().map(|part| part.to_json_tagged(self.part_tag)).collect::<Vec<_>>(),
         });
         if !self.metadata.is_empty() {
             message["metadata"] = self.metadata.clone().into();
@@ -153,10 +218,39 @@ mod tests {
             json!({"kind": "hologram"}),
             json!(7),
             json!({"kind": "text"}),
+            json!({"kind": "file", "file": {"name": "nowhere"}}),
             json!(null),
         ] {
             assert_eq!(Part::from_json(&part).to_json(), part);
         }
+    }
+
+    #[test]
+    fn every_kind_of_part_survives_both_spellings() {
+        let file = FilePart::from_uri("https://f.example/1").with_mime_type("text/csv");
+        for part in [
+            Part::Text("hi".to_owned()),
+            Part::File(file),
+            Part::Data(json!({"a": [1, null]})),
+        ] {
+            for tag in [PartTag::Kind, PartTag::Type, PartTag::Both] {
+                assert_eq!(Part::from_json(&part.to_json_tagged(tag)), part, "{tag:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_tag_is_spelt_as_the_peer_knows_it() {
+        let parts = |tag| {
+            let message = Message::text("m", "hi").with_part_tag(tag);
+            message.to_request()["params"]["message"]["parts"][0].clone()
+        };
+        assert_eq!(parts(PartTag::Kind), json!({"kind": "text", "text": "hi"}));
+        assert_eq!(parts(PartTag::Type), json!({"type": "text", "text": "hi"}));
+        assert_eq!(
+            parts(PartTag::Both),
+            json!({"kind": "text", "type": "text", "text": "hi"})
+        );
     }
 
     #[test]

@@ -4,9 +4,9 @@
 
 use http::{HeaderMap, StatusCode};
 use molecule_protocol::endpoints::{
-    CreateWorkspace, DeleteWorkspace, Delivery, GetWorkspace, Heartbeat, ListActivity, ListSecrets,
-    ListWorkspaces, Notify, PauseWorkspace, PollState, PullSecrets, Register, ResumeWorkspace,
-    SendMessage, UpdateCard,
+    CreateWorkspace, DeleteWorkspace, Delivery, DiscoverPeer, GetWorkspace, Heartbeat,
+    ListActivity, ListPeers, ListSecrets, ListWorkspaces, Notify, PauseWorkspace, PollState,
+    PullSecrets, Register, ResumeWorkspace, SendMessage, UpdateCard,
 };
 use molecule_protocol::{AgentCard, Answer, Endpoint, Message, WorkspaceId};
 
@@ -41,6 +41,8 @@ fn read_all(answer: &Answer<'_>) {
         answer,
     );
     read(&CreateWorkspace::new("alpha"), answer);
+    read(&ListPeers::new(id), answer);
+    read(&DiscoverPeer::new(id, id), answer);
     read(&ListWorkspaces::new(), answer);
     read(&PauseWorkspace::new(id), answer);
     read(&ResumeWorkspace::new(id), answer);

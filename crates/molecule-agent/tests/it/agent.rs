@@ -317,3 +317,61 @@ async fn a_long_backlog_does_not_wait_for_the_poll_interval() {
     );
     agent.stop().await.unwrap();
 }
+
+/// How often an answer to a peer is sent when the platform says this of it.
+async fn tries_to_answer(status: u16, body: &'static str) -> usize {
+    let world = World::new();
+    let (one, two) = (world.registered("one").await, world.registered("two").await);
+    let agent = world.start(&two, shout);
+    world.pass(1).await;
+    let path = format!("/workspaces/{}/a2a", one.workspace_id());
+    one.send_message(two.workspace_id(), Message::text("m-1", "hello"))
+        .await
+        .unwrap();
+    let answers = path.clone();
+    world.trouble(move |request| {
+        (request.uri().path() == answers).then_some(crate::world::Trouble::Says(status, body))
+    });
+    world.pass(7200).await;
+    world.no_trouble();
+    agent.stop().await.unwrap();
+    world.count(&format!("POST {path}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_sent_again_only_where_that_may_help() {
+    let check = async |status, body: &'static str, expect| {
+        assert_eq!(
+            tries_to_answer(status, body).await,
+            expect,
+            "{status} {body}"
+        );
+    };
+    check(200, "<html>not json</html>", 1).await;
+    check(202, r#"{"queued":true,"queue_id":"q"}"#, 1).await;
+    check(200, r#"{"error":{"code":-32000,"message":"no"}}"#, 1).await;
+    check(401, r#"{"error":"Unauthorized"}"#, 1).await;
+    check(403, r#"{"error":"access denied: x"}"#, 1).await;
+    check(402, r#"{"error":"workspace budget limit exceeded"}"#, 1).await;
+    check(
+        502,
+        r#"{"error":"failed to read agent response","delivery_confirmed":true}"#,
+        1,
+    )
+    .await;
+    check(
+        502,
+        r#"{"error":"failed to read agent response","delivery_confirmed":false}"#,
+        10,
+    )
+    .await;
+    check(503, r#"{"error":"x","busy":true,"retry_after":30}"#, 10).await;
+    check(
+        503,
+        r#"{"error":"workspace has no URL","status":"paused"}"#,
+        10,
+    )
+    .await;
+    check(500, r#"{"error":"agent exploded"}"#, 10).await;
+    check(429, r#"{"error":"slow down"}"#, 10).await;
+}

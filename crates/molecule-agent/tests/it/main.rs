@@ -7,9 +7,11 @@
 
 mod account;
 mod agent;
+mod calling;
 mod faults;
 mod heartbeats;
 mod inbound;
+mod peer_server;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod registration;

@@ -34,6 +34,8 @@ pub(crate) enum Trouble {
     AnswerLost,
     /// Something before the platform answers with this status and an empty body.
     Status(u16),
+    /// The platform answers with this status and body.
+    Says(u16, &'static str),
     /// The platform limits the rate, and says for how many seconds.
     RateLimited(u64),
 }
@@ -316,6 +318,7 @@ fn network(platform: Platform, fault: Arc<Mutex<Option<Box<Fault>>>>) -> Scripte
                 })
             }),
             Some(Trouble::Status(status)) => Box::pin(async move { Ok(answer(status, "")) }),
+            Some(Trouble::Says(status, body)) => Box::pin(async move { Ok(answer(status, body)) }),
             Some(Trouble::RateLimited(seconds)) => Box::pin(async move { Ok(limited(seconds)) }),
             Some(Trouble::AnswerLost) => {
                 let delivered = deliver(platform.clone(), request);

@@ -1,8 +1,7 @@
 //! `POST /workspaces/:id/a2a`: a message to an agent, through the platform.
 
-use http::StatusCode;
-use serde_json::Value;
-
+use super::a2a_refusal::refused;
+use super::a2a_reply::A2aReply;
 use crate::endpoint::{Answer, Auth, Call, Endpoint};
 use crate::{ApiError, Message, WorkspaceId};
 
@@ -14,17 +13,10 @@ pub struct SendMessage {
     message: Message,
 }
 
-/// What became of the message.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum A2aOutcome {
-    /// The agent answered: the JSON-RPC envelope, with `result` or `error`.
-    Answered(Value),
-    /// The platform keeps the message and delivers it later; no result comes back to this call.
-    Queued(Value),
-}
-
 impl SendMessage {
+    /// The largest body that the platform takes; what is longer it cuts, and then cannot read.
+    pub const MAX_BYTES: usize = 1 << 20;
+
     /// A message from the workspace `caller`, under its token.
     #[must_use]
     pub const fn from_workspace(
@@ -51,7 +43,7 @@ impl SendMessage {
 }
 
 impl Endpoint for SendMessage {
-    type Output = A2aOutcome;
+    type Output = A2aReply;
     const NAME: &'static str = "a2a";
 
     fn call(&self) -> Call {
@@ -63,15 +55,8 @@ impl Endpoint for SendMessage {
         }
     }
 
-    fn read(&self, answer: &Answer<'_>) -> Result<A2aOutcome, ApiError> {
-        let body: Value = answer.json(Self::NAME)?;
-        let queued =
-            answer.status() == StatusCode::ACCEPTED || body.get("queued") == Some(&true.into());
-        Ok(if queued {
-            A2aOutcome::Queued(body)
-        } else {
-            A2aOutcome::Answered(body)
-        })
+    fn read(&self, answer: &Answer<'_>) -> Result<A2aReply, ApiError> {
+        A2aReply::read(answer).ok_or_else(|| refused(answer, Self::NAME))
     }
 }
 

@@ -1,13 +1,17 @@
 //! Every endpoint as a value, in the order in which an agent's life needs them.
 
 mod a2a;
+pub(crate) mod a2a_refusal;
+pub(crate) mod a2a_reply;
 mod activity;
 mod admin;
 mod approvals;
 mod attachments;
 mod chat;
+mod discover;
 mod memories;
 mod notify;
+mod peers;
 mod plugin_download;
 mod plugin_refusal;
 mod plugins;
@@ -17,7 +21,9 @@ mod state;
 mod tokens;
 mod workspace;
 
-pub use a2a::{A2aOutcome, SendMessage};
+pub use a2a::SendMessage;
+pub use a2a_refusal::A2aRefusal;
+pub use a2a_reply::{A2aOutcome, A2aReply, Queued, RpcError};
 pub use activity::{ActivityPage, ActivitySource, ListActivity};
 pub use admin::{
     CreateWorkspace, CreatedWorkspace, DeleteWorkspace, ListWorkspaces, PauseWorkspace,
@@ -28,11 +34,13 @@ pub use attachments::{
     DownloadAttachment, DownloadedAttachment, InvalidAttachmentUri, UploadAttachment,
 };
 pub use chat::{ChatHistory, ChatMessage, ChatPage, ChatRole};
+pub use discover::{DiscoverPeer, DiscoveredPeer, Discovery};
 pub use memories::{
     AddMemory, AddedMemory, InvalidMemoryScope, ListMemories, Memory, MemoryQuery, MemoryScope,
     NewMemory,
 };
 pub use notify::{Attachment, Notify};
+pub use peers::{ListPeers, PeerInfo};
 pub use plugin_download::{DownloadPlugin, PluginArchive};
 pub use plugin_refusal::PluginRefusal;
 pub use plugins::{

@@ -1,14 +1,14 @@
 //! How each endpoint is called: the method, who vouches for it, and whether it may be repeated.
 
 use molecule_protocol::endpoints::{
-    A2aOutcome, AddMemory, ChatHistory, CreateToken, CreateWorkspace, DeleteWorkspace, Delivery,
+    AddMemory, ChatHistory, CreateToken, CreateWorkspace, DeleteWorkspace, Delivery, DiscoverPeer,
     DownloadAttachment, DownloadPlugin, GetWorkspace, Heartbeat, ListActivity, ListApprovals,
-    ListMemories, ListPluginSources, ListPlugins, ListSecrets, ListTokens, ListWorkspaces,
-    MemoryQuery, MemoryScope, NewMemory, Notify, PauseWorkspace, PollState, PullSecrets,
-    RecordPluginInstall, Register, RequestApproval, ResumeWorkspace, RevokeToken, SendMessage,
-    UpdateCard, UploadAttachment,
+    ListMemories, ListPeers, ListPluginSources, ListPlugins, ListSecrets, ListTokens,
+    ListWorkspaces, MemoryQuery, MemoryScope, NewMemory, Notify, PauseWorkspace, PollState,
+    PullSecrets, RecordPluginInstall, Register, RequestApproval, ResumeWorkspace, RevokeToken,
+    SendMessage, UpdateCard, UploadAttachment,
 };
-use molecule_protocol::{AgentCard, Answer, Auth, Endpoint, Message, WorkspaceId};
+use molecule_protocol::{AgentCard, Auth, Endpoint, Message, WorkspaceId};
 
 fn id() -> WorkspaceId {
     "9e453dad-99f0-4e01-8c72-0031bf974e26".parse().unwrap()
@@ -56,6 +56,11 @@ fn only_what_is_safe_to_repeat_is_repeatable() {
     check(&PauseWorkspace::new(id()), ("POST", Auth::Admin, false));
     check(&ResumeWorkspace::new(id()), ("POST", Auth::Admin, false));
     check(&DeleteWorkspace::new(id()), ("DELETE", Auth::Admin, true));
+    check(&ListPeers::new(id()), ("GET", Auth::Workspace, true));
+    check(
+        &DiscoverPeer::new(id(), id()),
+        ("GET", Auth::Workspace, true),
+    );
     check(&ListPlugins::new(), ("GET", Auth::Open, true));
     check(&ListPluginSources, ("GET", Auth::Open, true));
     check(
@@ -90,31 +95,4 @@ fn what_an_account_holds_is_listed_again_but_never_made_again() {
     check(&UploadAttachment::new(id(), "a", *b"x"), write);
     let download = DownloadAttachment::new(id(), "workspace:/a").unwrap();
     check(&download, read);
-}
-
-#[test]
-fn a_queued_message_is_told_from_an_answered_one() {
-    let read = |status: u16, body: &str| {
-        let headers = http::HeaderMap::new();
-        let answer = Answer::new(status.try_into().unwrap(), &headers, body.as_bytes());
-        SendMessage::from_canvas(id(), Message::text("m", "x"))
-            .read(&answer)
-            .unwrap()
-    };
-    assert!(matches!(
-        read(200, r#"{"jsonrpc":"2.0","id":"m","result":{}}"#),
-        A2aOutcome::Answered(_)
-    ));
-    assert!(matches!(
-        read(200, r#"{"jsonrpc":"2.0","id":"m","error":{"code":-32000}}"#),
-        A2aOutcome::Answered(_)
-    ));
-    assert!(matches!(
-        read(202, r#"{"queue_id":"q"}"#),
-        A2aOutcome::Queued(_)
-    ));
-    assert!(matches!(
-        read(200, r#"{"queued":true}"#),
-        A2aOutcome::Queued(_)
-    ));
 }

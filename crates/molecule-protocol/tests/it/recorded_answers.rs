@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use molecule_protocol::endpoints::{
-    AddMemory, ApprovalStatus, CreateToken, CreateWorkspace, DeleteWorkspace, Delivery,
-    DownloadPlugin, GetWorkspace, Heartbeat, ListActivity, ListApprovals, ListMemories,
-    ListPluginSources, ListPlugins, ListSecrets, ListTokens, ListWorkspaces, Lookup, MemoryQuery,
-    MemoryScope, NewMemory, Notify, PauseWorkspace, PluginArchive, PluginRefusal, PollState,
-    PullSecrets, RecordPluginInstall, Register, RequestApproval, ResumeWorkspace, RevokeToken,
-    SendMessage, UpdateCard,
+    A2aOutcome, A2aRefusal, AddMemory, ApprovalStatus, CreateToken, CreateWorkspace,
+    DeleteWorkspace, Delivery, DiscoverPeer, Discovery, DownloadPlugin, GetWorkspace, Heartbeat,
+    ListActivity, ListApprovals, ListMemories, ListPeers, ListPluginSources, ListPlugins,
+    ListSecrets, ListTokens, ListWorkspaces, Lookup, MemoryQuery, MemoryScope, NewMemory, Notify,
+    PauseWorkspace, PluginArchive, PluginRefusal, PollState, PullSecrets, RecordPluginInstall,
+    Register, RequestApproval, ResumeWorkspace, RevokeToken, SendMessage, UpdateCard,
 };
 use molecule_protocol::transcripts::{self, Exchange};
 use molecule_protocol::{AgentCard, Answer, ApiError, Endpoint, Message, TokenId, WorkspaceId};
@@ -113,6 +113,8 @@ fn reading(exchange: &Exchange) -> Option<Reading> {
             ("POST", ["workspaces", _, "approvals"]) => {
                 read(&RequestApproval::new(id(), "deploy"), exchange)
             }
+            ("GET", ["registry", _, "peers"]) => read(&ListPeers::new(id()), exchange),
+            ("GET", ["registry", "discover", _]) => read(&DiscoverPeer::new(id(), id()), exchange),
             ("GET", ["plugins"]) => read(&ListPlugins::new(), exchange),
             ("GET", ["plugins", "sources"]) => read(&ListPluginSources, exchange),
             ("GET", ["workspaces", _, "plugins", name, "download"]) => {
@@ -148,12 +150,14 @@ fn every_endpoint_is_in_the_recordings() {
         "approval request",
         "create workspace",
         "delete",
+        "discover",
         "heartbeat",
         "list workspaces",
         "memory add",
         "memory list",
         "notify",
         "pause",
+        "peers",
         "plugin download",
         "plugin record",
         "plugin sources",
@@ -201,15 +205,6 @@ fn check(source: &str, exchange: &Exchange, reading: &Reading) {
             is_good(reading.endpoint, exchange),
             "{at}: {status} was read as {output}"
         ),
-        Err(ApiError::Malformed { .. }) => {
-            // The proxy passes on whatever an agent answers with 200.
-            assert_eq!(
-                (reading.endpoint, status),
-                ("a2a", 200),
-                "{at}: {:?}",
-                exchange.response
-            );
-        }
         Err(error) => {
             assert!(
                 !is_good(reading.endpoint, exchange),
@@ -222,12 +217,12 @@ fn check(source: &str, exchange: &Exchange, reading: &Reading) {
 }
 
 /// 404 is an answer, not a refusal, where it says that the workspace is not there any more; and so is 503 where it says that
-/// there is no container.
+/// there is no container, or that a peer has no address.
 fn is_good(endpoint: &str, exchange: &Exchange) -> bool {
     let (status, says_so) = (exchange.response.status, exchange.response.json.is_some());
     (200..300).contains(&status)
         || (status == 404 && says_so && matches!(endpoint, "state" | "workspace"))
-        || (status == 503 && says_so && endpoint == "plugin record")
+        || (status == 503 && says_so && matches!(endpoint, "plugin record" | "discover"))
 }
 
 fn check_words(at: &str, exchange: &Exchange, error: &ApiError) {
@@ -493,4 +488,124 @@ fn what_is_remembered_and_asked_for_gets_an_id() {
     ) {
         assert_eq!(asked.unwrap().status, ApprovalStatus::Pending);
     }
+}
+
+/// Each recorded answer of the proxy, as the endpoint reads it.
+fn messages(source: &str) -> Vec<(Exchange, Result<A2aOutcome, ApiError>)> {
+    let transcript = transcripts::find(source).unwrap();
+    let sent = transcript
+        .exchanges()
+        .filter(|e| e.request.path.ends_with("/a2a") && is_whole(e));
+    sent.map(|exchange| {
+        let (headers, body) = (headers(exchange), body(exchange));
+        let status = StatusCode::from_u16(exchange.response.status).unwrap();
+        let send = SendMessage::from_canvas(id(), Message::text("m", "hi"));
+        let reply = send.read(&Answer::new(status, &headers, body.as_bytes()));
+        (exchange.clone(), reply.map(|reply| reply.outcome))
+    })
+    .collect()
+}
+
+/// The variant's name alone.
+fn kind(outcome: &Result<A2aOutcome, ApiError>) -> String {
+    let name = match outcome {
+        Ok(outcome) => format!("{outcome:?}"),
+        Err(ApiError::A2a(_, reason)) => format!("{reason:?}"),
+        Err(error) => format!("{error:?}"),
+    };
+    let end = name.find(|c: char| !c.is_alphanumeric());
+    name[..end.unwrap_or(name.len())].to_owned()
+}
+
+#[test]
+fn every_recorded_outcome_of_a_message_is_typed() {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for source in [
+        "03-peers-discover-a2a",
+        "08-config-modes",
+        "11-timeouts-races",
+    ] {
+        for (_, outcome) in messages(source) {
+            *counts.entry(kind(&outcome)).or_default() += 1;
+        }
+    }
+    for expect in [
+        "AccessDenied",
+        "Answered",
+        "BudgetExceeded",
+        "Busy",
+        "ByAgent",
+        "Failed",
+        "InvalidCaller",
+        "InvalidMessage",
+        "NoUrl",
+        "Queued",
+        "Unauthorized",
+        "UnknownTarget",
+        "Unreadable",
+    ] {
+        assert!(counts.contains_key(expect), "no {expect} in {counts:?}");
+    }
+}
+
+#[test]
+fn the_recorded_busy_agent_says_how_long_it_is() {
+    let busy =
+        messages("03-peers-discover-a2a")
+            .into_iter()
+            .find_map(|(_, outcome)| match outcome {
+                Err(ApiError::A2a(_, busy @ A2aRefusal::Busy { .. })) => Some(busy),
+                _ => None,
+            });
+    let busy = busy.unwrap();
+    assert_eq!(busy.retry_after().unwrap().as_secs(), 30);
+    assert!(matches!(
+        busy,
+        A2aRefusal::Busy {
+            native_session: true,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn the_recorded_peers_are_all_there() {
+    let listed = recorded("03-peers-discover-a2a", "GET", "/peers", 200);
+    let body = body(&listed[0]);
+    let headers = HeaderMap::new();
+    let peers = ListPeers::new(id())
+        .read(&Answer::new(StatusCode::OK, &headers, body.as_bytes()))
+        .unwrap();
+    let names: Vec<_> = peers.iter().map(|peer| peer.name.as_str()).collect();
+    assert_eq!(names, ["child2", "grandchild", "parent"]);
+    assert!(
+        peers
+            .iter()
+            .all(|peer| peer.role.is_none() && peer.tier == Some(3))
+    );
+    assert!(peers[2].parent_id.is_none() && peers[0].parent_id.is_some());
+    assert_eq!(peers[0].agent_card.as_ref().unwrap().name(), Some("child2"));
+}
+
+#[test]
+fn the_recorded_discoveries_are_typed() {
+    let transcript = transcripts::find("03-peers-discover-a2a").unwrap();
+    let mut seen = [0; 4];
+    for exchange in transcript.exchanges() {
+        if !exchange.request.path.starts_with("/registry/discover/") {
+            continue;
+        }
+        let (headers, body) = (headers(exchange), body(exchange));
+        let status = StatusCode::from_u16(exchange.response.status).unwrap();
+        let answer = Answer::new(status, &headers, body.as_bytes());
+        seen[match DiscoverPeer::new(id(), id()).read(&answer) {
+            Ok(Discovery::Found(_)) => 0,
+            Ok(Discovery::Unavailable { status: Some(_) }) => 1,
+            Ok(Discovery::UnsafeUrl) => 2,
+            Err(ApiError::Forbidden(_)) => 3,
+            Err(ApiError::Unauthorized(_) | ApiError::Rejected(_)) => continue,
+            other => panic!("{other:?}"),
+        }] += 1;
+    }
+    assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
 }
