@@ -188,7 +188,11 @@ pub(crate) async fn notify(args: &NotifyArgs, io: &Output) -> anyhow::Result<Exi
     Ok(Exit::Done)
 }
 
-pub(super) fn text_or_stdin(text: &str) -> anyhow::Result<String> {
+/// The text, or what stdin holds where it is `-`.
+///
+/// # Errors
+/// When there is nothing to say, or stdin is no UTF-8.
+pub(crate) fn text_or_stdin(text: &str) -> anyhow::Result<String> {
     if text != "-" {
         return checked(text.to_owned());
     }

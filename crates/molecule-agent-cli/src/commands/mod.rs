@@ -11,6 +11,7 @@ pub(crate) mod dev;
 pub(crate) mod history;
 pub(crate) mod memory;
 pub(crate) mod messages;
+pub(crate) mod peers;
 pub(crate) mod plugin;
 pub(crate) mod secrets;
 pub(crate) mod single;
@@ -53,6 +54,12 @@ pub(crate) enum Command {
     /// What the agent remembers
     #[command(subcommand)]
     Memory(memory::MemoryCommand),
+    /// List the workspaces that the agent may talk to
+    Peers(peers::PeersArgs),
+    /// Ask the platform where a peer takes messages
+    Discover(peers::DiscoverArgs),
+    /// Send a message to a peer, and print what it answers
+    Call(peers::CallArgs),
     /// The secrets that the platform's user entrusts to the agent
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -98,6 +105,9 @@ pub(crate) fn run(command: &Command, settings: &[Setting], io: &Output) -> anyho
         Command::History(args) => block_on(history::run(args, io)),
         Command::Approvals(command) => block_on(approvals::run(command, io)),
         Command::Memory(command) => block_on(memory::run(command, io)),
+        Command::Peers(args) => block_on(peers::peers(args, io)),
+        Command::Discover(args) => block_on(peers::discover(args, io)),
+        Command::Call(args) => block_on(peers::call(args, io)),
         Command::Secrets(command) => block_on(secrets::run(command, io)),
         Command::Plugin(command) => plugin::run(command, io),
         Command::VerifySha256(args) => plugin::verify_sha256(args, io),

@@ -13,6 +13,7 @@ mod dev;
 mod docs;
 mod handlers;
 mod messages;
+mod peers;
 mod plugin;
 mod secrets;
 mod settings;
