@@ -490,7 +490,7 @@ async fn where_peers_are_is_remembered_for_five_minutes() {
             .to_string()
     };
     let wait = async |seconds| {
-        molecule_agent::transport::Clock::sleep(&*clock, Duration::from_secs(seconds)).await
+        molecule_agent::transport::Clock::sleep(&*clock, Duration::from_secs(seconds)).await;
     };
     wait(299).await;
     assert_eq!(
