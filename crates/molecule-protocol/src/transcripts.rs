@@ -2,7 +2,8 @@
 //!
 //! A [`Transcript`] is one recording; it replays from an empty server, because ids and tokens are variables such
 //! as `${workspace:alpha}`, which a replayer keeps in [`Bindings`]. Values that differ on every run are samples, so
-//! answers are compared by status and with [`same_shape`]. The format is described in `transcripts/README.md`.
+//! answers are compared by status and with [`same_shape`]: [`Exchange::compare`] does both. The format is described in
+//! `transcripts/README.md`.
 //!
 //! ```
 //! use molecule_protocol::transcripts;
@@ -12,6 +13,8 @@
 //! assert_eq!(refused.count(), 17);
 //! ```
 
+mod agent;
+mod answer;
 mod bindings;
 mod shape;
 #[cfg(test)]
@@ -22,6 +25,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::answer::{Answer, AnswerDifference};
 pub use self::bindings::{Bindings, UnboundVariable};
 pub use self::shape::{ShapeDifference, same_shape};
 
