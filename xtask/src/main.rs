@@ -11,6 +11,7 @@ mod audit;
 mod bench;
 mod boundaries;
 mod ci;
+mod contract;
 mod features;
 mod fuzz;
 mod package;
@@ -56,6 +57,13 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Hold a running platform against the wire contract; without one, the local platform
+    #[command(disable_help_flag = true)]
+    Contract {
+        /// What the program takes; see `cargo xtask contract --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Do by machine what the README says to do by hand in three terminals
     WalkThrough,
     /// Check the dependencies' licences, sources and bans with cargo-deny
@@ -91,6 +99,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Doc => Step::Doc.run(),
         Chore::Vectors { check: true } => Step::Vectors.run(),
         Chore::Vectors { check: false } => vectors::write(),
+        Chore::Contract { arguments } => contract::run(&arguments),
         Chore::WalkThrough => Step::WalkThrough.run(),
         Chore::Deny => Step::Deny.run(),
         Chore::Audit => audit::print(),

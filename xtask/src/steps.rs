@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::process::Run;
-use crate::{boundaries, features, vectors, walk_through};
+use crate::{boundaries, contract, features, vectors, walk_through};
 
 /// One thing that a change has to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +15,14 @@ pub(crate) enum Step {
     Test,
     Doc,
     Vectors,
+    Contract,
     WalkThrough,
     Deny,
 }
 
 impl Step {
     /// Every step in order, quick and telling ones first.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Boundaries,
         Self::Clippy,
@@ -29,6 +30,7 @@ impl Step {
         Self::Test,
         Self::Doc,
         Self::Vectors,
+        Self::Contract,
         Self::WalkThrough,
         Self::Deny,
     ];
@@ -43,6 +45,7 @@ impl Step {
             Self::Test => "test",
             Self::Doc => "doc",
             Self::Vectors => "vectors",
+            Self::Contract => "contract",
             Self::WalkThrough => "walk-through",
             Self::Deny => "deny",
         }
@@ -62,6 +65,7 @@ impl Step {
                 .env("RUSTDOCFLAGS", "-D warnings")
                 .show(),
             Self::Vectors => vectors::check(),
+            Self::Contract => contract::run(&[]),
             Self::WalkThrough => walk_through::check(),
             Self::Deny => deny(),
         }

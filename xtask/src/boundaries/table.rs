@@ -103,6 +103,8 @@ pub(crate) const TABLE: &[Row] = &[
         ],
     ),
     program("xtask", &[]),
+    // Started by xtask. It holds the platform against the contract as anybody would, and so uses none of ours but the words.
+    program("molecule-contract", &["molecule-protocol"]),
 ];
 
 /// What the lowest crates never pull in, directly or not, whatever their features.
@@ -116,7 +118,7 @@ pub(crate) const EMULATOR_AVOIDS: &[&str] =
 pub(crate) const POLL_ONLY_AVOIDS: &[&str] = &["axum", "molecule-plugin", "redb"];
 
 /// What only programs may use: argument parsing, printing, errors without a type.
-pub(crate) const PROGRAMS: &[&str] = &["molecule-agent-cli", "xtask"];
+pub(crate) const PROGRAMS: &[&str] = &["molecule-agent-cli", "molecule-contract", "xtask"];
 pub(crate) const FOR_PROGRAMS: &[&str] = &["clap", "anyhow", "tracing-subscriber"];
 
 /// What may only help in tests and fuzz targets.
