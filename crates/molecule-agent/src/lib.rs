@@ -16,6 +16,9 @@ mod handler;
 mod inbound;
 mod life;
 mod peers;
+#[cfg(doc)]
+#[doc = include_str!("../PARITY.md")]
+pub mod parity {}
 #[cfg(feature = "plugins")]
 mod plugins;
 mod registration;

@@ -8,9 +8,11 @@
 mod account;
 mod agent;
 mod calling;
+mod disagreements;
 mod faults;
 mod heartbeats;
 mod inbound;
+mod parity;
 mod peer_server;
 #[cfg(feature = "plugins")]
 mod plugins;
