@@ -44,7 +44,7 @@ use crate::replay::{Options, replay};
 /// concerns all workspaces (global secrets, tokens of the organisation) is left out. The platform must be on this machine
 /// to reach the agents that listen here.
 #[derive(Parser)]
-#[command(name = "cargo xtask contract")]
+#[command(name = "contract", bin_name = "cargo xtask contract")]
 struct Cli {
     /// The platform's address, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL", requires = "admin_token_file")]

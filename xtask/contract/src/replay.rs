@@ -1,13 +1,16 @@
 //! Does what a recording says, against a platform in another process, and cleans up.
 
+mod implied;
+mod setup;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use molecule_protocol::transcripts::{
-    Action, Answer, AnswerDifference, Behaviour, Bindings, Exchange, RecordedRequest, Section,
-    Setup, Step, Transcript, UnboundVariable, Unrecorded,
+    Answer, AnswerDifference, Bindings, Exchange, RecordedRequest, RecordedResponse, Section, Step,
+    Transcript, UnboundVariable,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -104,9 +107,7 @@ impl<'run> Replay<'run> {
         self.title.clone_from(&section.title);
         self.blocked = obstacle::of_section(section, self.platform.is_here());
         if self.blocked.is_none() {
-            for setup in &section.setup {
-                self.set_up(setup)?;
-            }
+            self.set_up_all(&section.setup);
         }
         for step in &section.steps {
             ensure!(
@@ -114,9 +115,12 @@ impl<'run> Replay<'run> {
                 "stopped; the workspaces that were made are deleted"
             );
             match step {
-                Step::Exchange(exchange) => self.exchange(exchange)?,
+                Step::Exchange(exchange) => self.exchange(exchange),
                 Step::Unrecorded(unrecorded) if self.blocked.is_none() => {
-                    self.unrecorded(unrecorded)?;
+                    if let Err(error) = self.unrecorded(unrecorded) {
+                        let why = redact::text(&format!("{error:#}"));
+                        self.blocked = Some(format!("what leads up to it failed: {why}"));
+                    }
                 }
                 Step::Unrecorded(_) | Step::Observed { .. } => {}
             }
@@ -126,93 +130,26 @@ impl<'run> Replay<'run> {
         Ok(())
     }
 
-    fn set_up(&mut self, setup: &Setup) -> Result<()> {
-        let name = &setup.workspace;
-        let (id, token) = (format!("workspace:{name}"), format!("token:{name}"));
-        if self.bindings.get(&id).is_some() {
-            return Ok(());
-        }
-        if let Some(create) = &setup.create {
-            let answer = self.create(create)?;
-            self.bind_text(&id, &answer["id"]);
-            self.bind_text(&token, &answer["connection"]["auth_token"]);
-        } else {
-            self.bindings.bind(&id, &Uuid::new_v4().to_string());
-        }
-        if let Some(register) = &setup.register {
-            self.register(&id, &token, register)?;
-        }
-        self.check_status(&id, setup)
-    }
-
-    fn create(&mut self, body: &Value) -> Result<Value> {
-        self.start_agents(&body.to_string())?;
-        let body = self.bindings.substitute_json(body)?.to_string();
-        let request = Request::new("POST", "/workspaces").body(body);
-        let answer = self.send(&request.bearer(&self.platform.admin_token))?;
-        ensure!(
-            answer.status == 201,
-            "creating a workspace was answered with {}",
-            redact::summary(&answer)
-        );
-        Ok(answer.json())
-    }
-
-    fn register(&mut self, id: &str, token: &str, body: &Value) -> Result<()> {
-        self.start_agents(&body.to_string())?;
-        let mut body = self.bindings.substitute_json(body)?;
-        body["id"] = json!(self.bindings.get(id));
-        let mut request = Request::new("POST", obstacle::REGISTER).body(body.to_string());
-        if let Some(token) = self.bindings.get(token) {
-            request = request.bearer(&token);
-        }
-        let answer = self.send(&request)?;
-        ensure!(
-            answer.status == 200,
-            "registering a workspace was answered with {}",
-            redact::summary(&answer)
-        );
-        self.bind_text(token, &answer.json()["auth_token"]);
-        Ok(())
-    }
-
-    /// A workspace that is not what it should be is a difference of its own.
-    fn check_status(&mut self, id: &str, setup: &Setup) -> Result<()> {
-        let path = format!("/workspaces/${{{id}}}");
-        let request = Request::new("GET", &self.bindings.substitute(&path)?);
-        let row = self.send(&request)?.json();
-        if row["status"] != json!(setup.status) {
-            self.record(
-                "workspaces",
-                format!("the status of {} after it was made", setup.workspace),
-                Outcome::Differs {
-                    expected: setup.status.clone(),
-                    got: row["status"].to_string(),
-                },
-            );
-        }
-        Ok(())
-    }
-
     fn bind_text(&mut self, name: &str, value: &Value) {
         if let Some(text) = value.as_str() {
             self.bindings.bind(name, text);
         }
     }
 
-    fn exchange(&mut self, exchange: &Exchange) -> Result<()> {
+    fn exchange(&mut self, exchange: &Exchange) {
         let outcome = match self.obstacle(exchange) {
             Some(why) => Outcome::NotRun(why),
-            None => match self.run(exchange) {
-                Ok(outcome) => outcome,
-                Err(error) if error.is::<UnboundVariable>() => {
-                    Outcome::NotRun(obstacle::NEEDS_EARLIER.to_owned())
+            None => self.run(exchange).unwrap_or_else(|error| {
+                if error.is::<UnboundVariable>() {
+                    return Outcome::NotRun(obstacle::NEEDS_EARLIER.to_owned());
                 }
-                Err(error) => return Err(error),
-            },
+                Outcome::Differs {
+                    expected: exchange.response.status.to_string(),
+                    got: redact::text(&format!("{error:#}")),
+                }
+            }),
         };
         self.record(&exchange.topic, describe(exchange), outcome);
-        Ok(())
     }
 
     fn obstacle(&mut self, exchange: &Exchange) -> Option<String> {
@@ -259,7 +196,9 @@ impl<'run> Replay<'run> {
             Err(difference) => Outcome::Differs {
                 expected: format!(
                     "{} with {} {}",
-                    exchange.response.status, difference.part, difference.recorded
+                    exchange.response.status,
+                    difference.part,
+                    redact::text(&difference.recorded)
                 ),
                 got: format!(
                     "{} with {}",
@@ -378,115 +317,12 @@ impl<'run> Replay<'run> {
         self.agents.get(name).context("an agent that runs")
     }
 
-    fn unrecorded(&mut self, unrecorded: &Unrecorded) -> Result<()> {
-        match &unrecorded.action {
-            Action::Request(request) => self.unrecorded_request(unrecorded, request),
-            Action::Agent { agent, behaviour } => self.behave(agent, behaviour),
-            Action::Elapse { elapse_seconds, .. } => {
-                self.elapse(Duration::from_secs_f64(*elapse_seconds));
-                Ok(())
-            }
-            Action::Operator {
-                operator,
-                workspace,
-                plugins,
-                needed_by,
-                ..
-            } => self.operate(operator, workspace.as_deref(), plugins, *needed_by),
-        }
-    }
-
-    fn behave(&mut self, agent: &str, behaviour: &Behaviour) -> Result<()> {
-        self.agent(agent)?.behave(behaviour.clone());
-        Ok(())
-    }
-
-    fn elapse(&mut self, time: Duration) {
-        if obstacle::is_slow(time) && !self.options.slow {
-            self.blocked = Some(obstacle::NEEDS_SLOW.to_owned());
-        } else {
-            clock::sleep(time);
-        }
-    }
-
-    fn unrecorded_request(
-        &mut self,
-        unrecorded: &Unrecorded,
-        recorded: &RecordedRequest,
-    ) -> Result<()> {
-        if obstacle::concerns_others(recorded) && !self.platform.is_own() {
-            return Ok(());
-        }
-        if let Some(seconds) = unrecorded.every_seconds {
-            let request = self.request(recorded)?;
-            let every = Duration::from_secs(seconds);
-            self.repeated
-                .push(Repeated::start(self.platform, request, every));
-            return Ok(());
-        }
-        for _ in 0..unrecorded.times.unwrap_or(1) {
-            let Ok(request) = self.request(recorded) else {
-                return Ok(());
-            };
-            let answer = self.send(&request)?;
-            if answer.status >= 400 {
-                self.blocked = Some(obstacle::NEEDS_EARLIER.to_owned());
-                let got = redact::summary(&answer);
-                let outcome = Outcome::Differs {
-                    expected: "success".to_owned(),
-                    got,
-                };
-                let request = format!("{} {} (implied)", recorded.method, recorded.path);
-                self.record(topic_of(&recorded.path), request, outcome);
-                return Ok(());
-            }
-            self.bindings.capture(&unrecorded.capture, &answer.json())?;
-        }
-        Ok(())
-    }
-
-    /// Makes a change as the platform's operator, or skips what needs it.
-    fn operate(
-        &mut self,
-        operator: &str,
-        workspace: Option<&str>,
-        plugins: &[String],
-        needed_by: usize,
-    ) -> Result<()> {
-        let done = match (operator, workspace) {
-            ("publish-plugins", _) => self.platform.publish(plugins)?,
-            ("revoke-all-tokens", Some(name)) => self.revoke_all_tokens(name)?,
-            _ => false,
-        };
-        if !done {
-            self.to_skip = (
-                needed_by,
-                format!("needs the platform's operator: {operator}"),
-            );
-        }
-        Ok(())
-    }
-
-    fn revoke_all_tokens(&mut self, name: &str) -> Result<bool> {
-        let path = self
-            .bindings
-            .substitute(&format!("/workspaces/${{workspace:{name}}}/tokens"))?;
-        let admin = self.platform.admin_token.clone();
-        let list = Request::new("GET", &format!("{path}?limit=200")).bearer(&admin);
-        let tokens = self.send(&list)?.json()["tokens"].take();
-        for token in tokens.as_array().into_iter().flatten() {
-            let id = token["id"].as_str().unwrap_or_default();
-            self.send(&Request::new("DELETE", &format!("{path}/{id}")).bearer(&admin))?;
-        }
-        Ok(tokens.is_array())
-    }
-
     fn open_stream(&mut self, exchange: &Exchange, request: &Request) -> Result<Outcome> {
         let (answer, stream) = request
             .open(&self.platform.host)
             .context("no answer to a request for a stream")?;
         let head = Exchange {
-            response: molecule_protocol::transcripts::RecordedResponse {
+            response: RecordedResponse {
                 text: None,
                 ..exchange.response.clone()
             },
@@ -563,19 +399,5 @@ fn describe(exchange: &Exchange) -> String {
     match exchange.note.as_ref().or(exchange.condensed.as_ref()) {
         Some(note) => format!("{method} {path} ({})", redact::cut(note)),
         None => format!("{method} {path}"),
-    }
-}
-
-/// The topic of a request that is not recorded.
-fn topic_of(path: &str) -> &str {
-    match path.rsplit('/').next().unwrap_or_default() {
-        "a2a" => "a2a",
-        "register" => "register",
-        "heartbeat" => "heartbeat",
-        "notify" => "notify",
-        "tokens" => "tokens",
-        "secrets" => "secrets",
-        "pause" | "resume" => "lifecycle",
-        _ => "workspaces",
     }
 }
