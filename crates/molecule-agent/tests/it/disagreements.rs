@@ -98,7 +98,7 @@ async fn messages_can_be_narrowed_by_sender_and_by_time_and_come_oldest_first() 
     let of_peer = FetchInbound::new().with_peer(peer.workspace_id());
     let messages = client.fetch_inbound(&all).await.unwrap();
     assert_eq!(messages[1].sender, Sender::Peer(peer.workspace_id()));
-    let before = FetchInbound::new().with_before(messages[1].created_at.clone());
+    let before = FetchInbound::new().with_before(messages[1].created_at);
     let after = FetchInbound::new().with_since_id(messages[0].activity_id);
     for (query, expect) in [
         (all, vec!["from the user", "from the peer"]),
