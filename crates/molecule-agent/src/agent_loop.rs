@@ -1,20 +1,22 @@
 //! The agent's life: it beats, it takes messages, it answers each once, it stops when it is told to.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use molecule_protocol::{InboundMessage, Role};
 use molecule_transport::within;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::handled::Handled;
-use crate::inbound::{PollDelivery, Since};
 use crate::life::{Life, describe, pause};
 use crate::reply::{Reply, Verdict};
 use crate::vitals::{Vitals, Work};
-use crate::{AgentError, Handler, HandlerOutcome, HeartbeatLoop, RemoteAgentClient, StopReason};
+use crate::{
+    AgentError, DeliveryError, Handler, HandlerOutcome, HeartbeatLoop, InboundDelivery, Received,
+    RemoteAgentClient, StopReason, TaskReport,
+};
 
 /// The longest wait between two tries of a reply.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -23,23 +25,17 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct AgentLoop {
-    /// Which older messages the first run handles. Default: those of the last 30 s.
-    pub since: Since,
     /// How long a running handler may take when the agent has to stop. Default: 30 s.
     pub drain_timeout: Duration,
-    /// Where the place in the log is kept. Default: the file `cursor` in the agent's directory.
-    pub cursor_file: Option<PathBuf>,
-    /// Stop after so many heartbeats. Default: never.
-    pub max_iterations: Option<u64>,
+    /// How it stays alive, and what it reports. Default: until the workspace is paused or deleted, and the messages that it handles.
+    pub heartbeats: HeartbeatLoop,
 }
 
 impl Default for AgentLoop {
     fn default() -> Self {
         Self {
-            since: Since::default(),
             drain_timeout: Duration::from_secs(30),
-            cursor_file: None,
-            max_iterations: None,
+            heartbeats: HeartbeatLoop::new(),
         }
     }
 }
@@ -51,13 +47,6 @@ impl AgentLoop {
         Self::default()
     }
 
-    /// Sets which older messages the first run handles.
-    #[must_use]
-    pub const fn with_since(mut self, since: Since) -> Self {
-        self.since = since;
-        self
-    }
-
     /// Sets how long a running handler may take when the agent has to stop.
     #[must_use]
     pub const fn with_drain_timeout(mut self, timeout: Duration) -> Self {
@@ -65,69 +54,89 @@ impl AgentLoop {
         self
     }
 
-    /// Sets where the place in the log is kept.
+    /// Stops after so many heartbeats.
     #[must_use]
-    pub fn with_cursor_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.cursor_file = Some(path.into());
+    pub fn with_max_iterations(mut self, max: u64) -> Self {
+        self.heartbeats = self.heartbeats.with_max_iterations(max);
         self
     }
 
-    /// Stops after so many heartbeats.
+    /// Asked before every heartbeat what the agent is doing. Default: it reports the message that it handles.
     #[must_use]
-    pub const fn with_max_iterations(mut self, max: u64) -> Self {
-        self.max_iterations = Some(max);
+    pub fn with_task_supplier(
+        mut self,
+        supplier: impl Fn() -> TaskReport + Send + Sync + 'static,
+    ) -> Self {
+        self.heartbeats = self.heartbeats.with_task_supplier(supplier);
         self
     }
 }
 
 impl RemoteAgentClient {
-    /// Runs a registered agent: heartbeats, and messages to `handler`, whose answers go back to whoever asked.
+    /// Runs a registered agent: heartbeats, and messages from `delivery` to `handler`, whose answers go back to whoever asked.
     ///
     /// Ends when the workspace is paused or deleted, `cancel` is cancelled, or the wanted number of beats was sent;
     /// a handler that runs then is given `options.drain_timeout` to finish. Its message is handled again by the next
     /// run if that is not enough. Troubles that may pass are logged and waited out.
     ///
+    /// ```no_run
+    /// # async fn f(client: molecule_agent::RemoteAgentClient) -> Result<(), molecule_agent::AgentError> {
+    /// use molecule_agent::{AgentLoop, CancellationToken, InboundMessage, PollOptions};
+    ///
+    /// client.register().await?;
+    /// let shout = async |message: InboundMessage| message.text.to_uppercase();
+    /// let polling = client.poll_delivery(PollOptions::new());
+    /// let reason = client.run_agent_loop(shout, polling, AgentLoop::new(), &CancellationToken::new()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
-    /// [`AgentError::PollModeUnsupported`] on a platform without cursors; [`AgentError::PushedElsewhere`] for a client with
-    /// a reported url; [`AgentError::State`] when the place in the log cannot be kept, because going on would answer messages twice.
+    /// What the delivery says for good, [`AgentError::DeliveryEnded`] when it has no more messages, [`AgentError::TaskFailed`]
+    /// when it panics. [`PollDelivery`](crate::PollDelivery) says [`AgentError::PollModeUnsupported`] on a platform without cursors,
+    /// [`AgentError::PushedElsewhere`] for a client with a reported url, and [`AgentError::State`] when the place in the log cannot be kept,
+    /// because going on would answer messages twice.
     pub async fn run_agent_loop(
         &self,
         handler: impl Handler,
+        delivery: impl InboundDelivery,
         options: AgentLoop,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
-        self.require_polling()?;
         let vitals = Arc::new(Vitals::default());
-        let mut beats = HeartbeatLoop::new();
-        beats.max_iterations = options.max_iterations;
-        let mut life = Life::start(self, beats, Arc::clone(&vitals));
+        let mut life = Life::start(self, options.heartbeats, Arc::clone(&vitals));
         let taking = CancellationToken::new();
         let _stop_taking = taking.clone().drop_guard();
-        let delivery = Deliverer {
+        let deliverer = Deliverer {
             client: self.clone(),
             handler: Arc::new(handler),
             handled: Handled::default(),
             vitals,
             taking: taking.clone(),
         };
-        let drain_timeout = options.drain_timeout;
-        let mut delivering = AbortOnDropHandle::new(tokio::spawn(delivery.run(options)));
+        let mut delivering = AbortOnDropHandle::new(tokio::spawn(deliverer.run(delivery)));
         let reason = tokio::select! {
             () = cancel.cancelled() => StopReason::Cancelled,
             reason = life.ended() => reason?,
-            // It ends by itself only when it cannot go on.
-            ended = &mut delivering => {
-                return ended.map_err(|_| AgentError::TaskFailed("delivery"))?.map(|()| StopReason::Cancelled);
-            }
+            ended = &mut delivering => return Err(ended_by_itself(ended)),
         };
         taking.cancel();
-        match within(self.clock().as_ref(), drain_timeout, delivering).await {
+        match within(self.clock().as_ref(), options.drain_timeout, delivering).await {
             Ok(ended) => ended.map_err(|_| AgentError::TaskFailed("delivery"))??,
             Err(_) => tracing::warn!(
                 "the handler did not finish in time; its message is handled again next time"
             ),
         }
         Ok(reason)
+    }
+}
+
+/// An agent without a delivery would be deaf, and nobody would know.
+fn ended_by_itself(ended: Result<Result<(), AgentError>, JoinError>) -> AgentError {
+    match ended {
+        Ok(Ok(())) => AgentError::DeliveryEnded,
+        Ok(Err(error)) => error,
+        Err(_) => AgentError::TaskFailed("delivery"),
     }
 }
 
@@ -142,73 +151,35 @@ struct Deliverer {
 }
 
 impl Deliverer {
-    /// Ends without an error only when no further message is to be taken.
-    async fn run(mut self, options: AgentLoop) -> Result<(), AgentError> {
-        let Some(mut inbox) = self.open(options).await? else {
-            return Ok(());
-        };
-        while !self.taking.is_cancelled() {
-            if !self.round(&mut inbox).await? {
-                self.wait(self.client.settings().poll_interval).await;
+    /// Ends without an error when no further message is to be taken, or will come.
+    async fn run(mut self, mut delivery: impl InboundDelivery) -> Result<(), AgentError> {
+        while let Some(received) = self.unless_stopped(delivery.receive()).await {
+            match received {
+                Ok(Received::End) => return Ok(()),
+                Ok(Received::Message(message)) => {
+                    self.vitals.record(Work::Delivery, self.now(), None);
+                    self.take(&message).await;
+                    delivery.acknowledge(&message).await?;
+                }
+                Ok(Received::Nothing) => {
+                    self.vitals.record(Work::Delivery, self.now(), None);
+                    // A delivery that does not wait must not keep others from running.
+                    tokio::task::yield_now().await;
+                }
+                Err(DeliveryError::Temporary(error)) => self.wait_out(&error).await,
+                Err(DeliveryError::Final(error)) => return Err(error),
             }
         }
         Ok(())
     }
 
-    /// Finds the place in the log, however long the platform takes to answer.
-    async fn open(&self, options: AgentLoop) -> Result<Option<PollDelivery>, AgentError> {
-        let (path, since) = (options.cursor_file, options.since);
-        while let Some(opened) = self
-            .unless_stopped(PollDelivery::open(self.client.clone(), path.clone(), since))
-            .await
-        {
-            match opened {
-                Err(error) if error.may_pass() => self.failed_poll(&error),
-                opened => return opened.map(Some),
-            }
-            self.wait(self.client.settings().poll_interval).await;
-        }
-        Ok(None)
-    }
-
-    /// Polls once and handles what came; says whether there is more to fetch at once.
-    async fn round(&mut self, inbox: &mut PollDelivery) -> Result<bool, AgentError> {
-        let batch = match self.unless_stopped(inbox.poll()).await {
-            None => return Ok(false),
-            Some(Ok(batch)) => batch,
-            Some(Err(error)) => {
-                self.failed_poll(&error);
-                return Ok(false);
-            }
-        };
-        self.vitals.record(Work::Polling, self.now(), None);
-        let mut done = 0;
-        for (index, item) in batch.items.iter().enumerate() {
-            if self.taking.is_cancelled() {
-                break;
-            }
-            // Rows that are no messages are acknowledged with the next one that is: each time is a write to disk.
-            if let Some(message) = &item.message {
-                self.take(message).await;
-                inbox.acknowledge(&batch.items[done..=index]).await?;
-                done = index + 1;
-            }
-        }
-        let rest = batch.items[done..]
-            .iter()
-            .take_while(|item| item.message.is_none())
-            .count();
-        inbox.acknowledge(&batch.items[done..done + rest]).await?;
-        Ok(batch.more)
-    }
-
-    fn failed_poll(&self, error: &AgentError) {
+    async fn wait_out(&self, error: &AgentError) {
         let error = describe(error);
-        tracing::warn!(
-            error,
-            "asking for messages failed; the next poll tries again"
-        );
-        self.vitals.record(Work::Polling, self.now(), Some(error));
+        tracing::warn!(error, "asking for messages failed; trying again");
+        self.vitals.record(Work::Delivery, self.now(), Some(error));
+        let interval = self.client.settings().poll_interval;
+        self.unless_stopped(pause(self.client.clock().as_ref(), interval))
+            .await;
     }
 
     /// Handles a message to its end. What it leaves undone is in the log again after a restart.
@@ -276,6 +247,7 @@ impl Deliverer {
     /// The output of `work`, unless no further message is to be taken.
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
+            biased;
             () = self.taking.cancelled() => None,
             output = work => Some(output),
         }
@@ -283,10 +255,5 @@ impl Deliverer {
 
     fn now(&self) -> Duration {
         self.client.clock().now()
-    }
-
-    async fn wait(&self, interval: Duration) {
-        self.unless_stopped(pause(self.client.clock().as_ref(), interval))
-            .await;
     }
 }

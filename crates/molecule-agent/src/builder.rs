@@ -315,7 +315,7 @@ fn origin(platform: &PlatformUrl) -> Origin {
 }
 
 /// None at all would be a flood, and a year is as good as never.
-fn check_interval(option: &'static str, interval: Duration) -> Result<(), AgentError> {
+pub(crate) fn check_interval(option: &'static str, interval: Duration) -> Result<(), AgentError> {
     if (Duration::from_millis(1)..=Duration::from_secs(366 * 24 * 3600)).contains(&interval) {
         return Ok(());
     }

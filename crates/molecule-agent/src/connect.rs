@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::life::{describe, pause};
 use crate::{
-    AgentError, AgentLoop, Handler, RegisterOptions, Registration, RemoteAgentClient, StopReason,
+    AgentError, AgentLoop, Handler, PollOptions, RegisterOptions, Registration, RemoteAgentClient,
+    StopReason,
 };
 
 type OnRegistered = Arc<dyn Fn(&Registration) + Send + Sync>;
@@ -24,6 +25,8 @@ pub struct Connect {
     pub stay: bool,
     /// How the agent runs.
     pub agent_loop: AgentLoop,
+    /// How it polls for messages.
+    pub poll: PollOptions,
     on_registered: Option<OnRegistered>,
 }
 
@@ -33,6 +36,7 @@ impl fmt::Debug for Connect {
             .field("register", &self.register)
             .field("stay", &self.stay)
             .field("agent_loop", &self.agent_loop)
+            .field("poll", &self.poll)
             .finish_non_exhaustive()
     }
 }
@@ -65,6 +69,13 @@ impl Connect {
         self
     }
 
+    /// Sets how it polls for messages.
+    #[must_use]
+    pub fn with_poll(mut self, poll: PollOptions) -> Self {
+        self.poll = poll;
+        self
+    }
+
     /// Called each time the agent has joined: at first, and after a pause that it waited out.
     #[must_use]
     pub fn with_on_registered(
@@ -77,7 +88,7 @@ impl Connect {
 }
 
 impl RemoteAgentClient {
-    /// Joins the platform and runs the agent. A paused workspace is not joined: that would un-pause it.
+    /// Joins the platform, polls for messages and runs the agent. A paused workspace is not joined: that would un-pause it.
     ///
     /// # Errors
     /// As for [`register`](Self::register) and [`run_agent_loop`](Self::run_agent_loop).
@@ -106,7 +117,9 @@ impl RemoteAgentClient {
                     if let Some(on_registered) = &options.on_registered {
                         on_registered(&registration);
                     }
-                    self.run_agent_loop(handler.clone(), options.agent_loop.clone(), cancel)
+                    let delivery = self.poll_delivery(options.poll.clone());
+                    let agent_loop = options.agent_loop.clone();
+                    self.run_agent_loop(handler.clone(), delivery, agent_loop, cancel)
                         .await?
                 }
                 Err(AgentError::Paused(_)) => StopReason::Paused,

@@ -8,7 +8,7 @@ use molecule_plugin::{PluginError, PluginErrorKind};
 use molecule_protocol::endpoints::{A2aRefusal, InvalidAttachmentUri, PluginRefusal};
 use molecule_protocol::{ApiError, WorkspaceId};
 use molecule_token_store::{InvalidToken, TokenStoreError};
-use molecule_transport::TransportError;
+use molecule_transport::{BoxError, TransportError};
 
 use crate::UnfitSecrets;
 
@@ -75,6 +75,14 @@ pub enum AgentError {
          leave out the reported url, or run the heartbeat loop alone"
     )]
     PushedElsewhere,
+    /// What delivers messages failed, other than by talking to the platform; made by [`AgentError::delivery`].
+    #[error("messages cannot be delivered to the agent")]
+    Delivery(#[source] BoxError),
+    /// What delivers messages has no more of them.
+    #[error(
+        "the delivery of messages ended, so that none would reach the agent any more; start what delivers them, and the agent, anew"
+    )]
+    DeliveryEnded,
     /// The platform does not accept the agent's address.
     #[error(
         "the platform refused the address {url:?}: it takes http(s) addresses that resolve from the platform \
@@ -255,6 +263,12 @@ pub enum ErrorKind {
 }
 
 impl AgentError {
+    /// An error of an [`InboundDelivery`](crate::InboundDelivery) of one's own.
+    #[must_use]
+    pub fn delivery(error: impl Into<BoxError>) -> Self {
+        Self::Delivery(error.into())
+    }
+
     /// What kind of trouble it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -288,6 +302,7 @@ impl AgentError {
             Self::State { .. } | Self::InvalidToken(_) | Self::TaskFailed(_) => {
                 ErrorKind::Unexpected
             }
+            Self::Delivery(_) | Self::DeliveryEnded => ErrorKind::Unexpected,
         }
     }
 

@@ -1,9 +1,12 @@
 //! What answers messages.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::thread;
 
 use molecule_protocol::InboundMessage;
 use molecule_transport::BoxFuture;
+use tokio::sync::oneshot;
 
 /// What a handler made of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +50,8 @@ impl<T: Into<Self>, E: std::fmt::Display> From<Result<T, E>> for HandlerOutcome 
     }
 }
 
-/// Something that answers messages. Async closures do, whose output is a text, an `Option` or a `Result` of one.
+/// Something that answers messages. Async closures do, whose output is a text, an `Option` or a `Result` of one. What is not
+/// async, or blocks, goes through [`blocking_handler`].
 ///
 /// ```
 /// use molecule_agent::{Handler, InboundMessage};
@@ -77,4 +81,48 @@ impl Handler for Arc<dyn Handler> {
     fn handle(&self, message: InboundMessage) -> BoxFuture<'static, HandlerOutcome> {
         (**self).handle(message)
     }
+}
+
+/// A handler out of a function that is not async, whose output is a text, an `Option` or a `Result` of one.
+///
+/// Each message is handled on a thread of its own, outside of the async runtime. So the function may block and compute as
+/// long as it likes, and use blocking clients; heartbeats do not wait for it. A thread cannot be stopped: when the agent
+/// has to stop before the function is done, the function runs on, and what it returns is not sent.
+///
+/// ```
+/// # use molecule_agent::Handler;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # fn takes_a_handler(handler: impl Handler) {}
+/// use molecule_agent::blocking_handler;
+///
+/// takes_a_handler(blocking_handler(|message| message.text.to_uppercase()));
+/// takes_a_handler(blocking_handler(|message| std::fs::read_to_string(format!("answers/{}", message.text))));
+/// # }
+/// ```
+pub fn blocking_handler<F, O>(function: F) -> impl Handler
+where
+    F: Fn(InboundMessage) -> O + Send + Sync + 'static,
+    O: Into<HandlerOutcome>,
+{
+    let function = Arc::new(function);
+    move |message: InboundMessage| {
+        let function = Arc::clone(&function);
+        on_a_thread(move || function(message).into())
+    }
+}
+
+/// The output of `work`, whose panic goes on here.
+async fn on_a_thread(work: impl FnOnce() -> HandlerOutcome + Send + 'static) -> HandlerOutcome {
+    let (sender, outcome) = oneshot::channel();
+    let run = move || {
+        // Nobody waits for it any more when the agent had to stop.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    };
+    let thread = thread::Builder::new().name("molecule-handler".to_owned());
+    if let Err(error) = thread.spawn(run) {
+        return HandlerOutcome::Error(format!("no thread to handle the message on: {error}"));
+    }
+    let ended = outcome.await.expect("the thread sends before it ends");
+    ended.unwrap_or_else(|panic| resume_unwind(panic))
 }

@@ -8,6 +8,7 @@ mod call_peer;
 mod caller;
 mod client;
 mod connect;
+mod delivery;
 mod environment;
 mod error;
 mod foreign;
@@ -40,10 +41,13 @@ pub use builder::{
 pub use call_peer::{CallPeer, PeerMessage, PeerReply, Route};
 pub use client::RemoteAgentClient;
 pub use connect::Connect;
+pub use delivery::{DeliveryError, InboundDelivery, Received};
 pub use environment::{SecretEnv, UnfitReason, UnfitSecret, UnfitSecrets};
 pub use error::{AgentError, ErrorKind};
-pub use handler::{Handler, HandlerOutcome};
-pub use inbound::{Batch, Cursor, CursorSupport, FetchInbound, Item, PollDelivery, Since};
+pub use handler::{Handler, HandlerOutcome, blocking_handler};
+pub use inbound::{
+    Batch, Cursor, CursorSupport, FetchInbound, InboundLog, Item, PollDelivery, PollOptions, Since,
+};
 pub use life::{HeartbeatLoop, StopReason, TaskReport};
 #[cfg(feature = "plugins")]
 pub use plugins::{InstallRecorded, PluginInstall, PluginOptions, Progress};

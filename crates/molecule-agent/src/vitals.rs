@@ -21,7 +21,7 @@ pub(crate) struct Vitals {
 #[derive(Debug, Default)]
 struct Inner {
     handling: Rolling,
-    polling: Rolling,
+    delivery: Rolling,
     current: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ struct Inner {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Work {
     Handling,
-    Polling,
+    Delivery,
 }
 
 impl Vitals {
@@ -40,7 +40,7 @@ impl Vitals {
         let mut inner = self.inner();
         match work {
             Work::Handling => inner.handling.record(now, error),
-            Work::Polling => inner.polling.record(now, error),
+            Work::Delivery => inner.delivery.record(now, error),
         }
     }
 
@@ -53,14 +53,14 @@ impl Vitals {
     /// Puts everything into a beat.
     pub(crate) fn report(&self, beat: Heartbeat, now: Duration) -> Heartbeat {
         let mut inner = self.inner();
-        let (handling, polling) = (inner.handling.rate(now), inner.polling.rate(now));
-        let worse = if polling > handling {
-            &inner.polling
+        let (handling, delivery) = (inner.handling.rate(now), inner.delivery.rate(now));
+        let worse = if delivery > handling {
+            &inner.delivery
         } else {
             &inner.handling
         };
         let active = u32::try_from(inner.current.len()).unwrap_or(u32::MAX);
-        beat.with_errors(handling.max(polling), worse.sample())
+        beat.with_errors(handling.max(delivery), worse.sample())
             .with_work(active, inner.current.first().cloned().unwrap_or_default())
     }
 
@@ -159,7 +159,7 @@ mod tests {
     fn good_polls_do_not_hide_a_failing_handler() {
         let vitals = Vitals::default();
         for second in 0..50 {
-            record(&vitals, Work::Polling, second, None);
+            record(&vitals, Work::Delivery, second, None);
         }
         record(&vitals, Work::Handling, 50, Some("boom"));
         assert_eq!(beat(&vitals, 51).error_rate, 1.0);

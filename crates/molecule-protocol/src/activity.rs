@@ -119,6 +119,34 @@ pub enum SkipReason {
     DeliveryFailed,
 }
 
+impl InboundMessage {
+    /// A text that did not come from a platform's log, such as one out of a queue of one's own. The id and the time say which it is.
+    #[must_use]
+    pub fn text(
+        activity_id: ActivityId,
+        created_at: Timestamp,
+        sender: Sender,
+        text: impl Into<String>,
+    ) -> Self {
+        let text = text.into();
+        Self {
+            activity_id,
+            created_at,
+            sender,
+            parts: vec![Part::Text(text.clone())],
+            text,
+            message_id: None,
+            task_id: None,
+            method: "message/send".to_owned(),
+            role: Role::User,
+            metadata: Map::new(),
+            peer_name: None,
+            peer_role: None,
+            agent_card_url: None,
+        }
+    }
+}
+
 impl ActivityRow {
     /// Reads a row. One that is too deep or too odd to be read still gives its place in the log, so that an agent gets
     /// past it; it is no message then.

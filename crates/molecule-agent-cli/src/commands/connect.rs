@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, ValueHint};
 use molecule_agent::protocol::endpoints::Lookup;
 use molecule_agent::{
-    AgentError, AgentLoop, ClientBuilder, Connect, HeartbeatLoop, RemoteAgentClient, Since,
-    StopReason, WorkspaceId,
+    AgentError, AgentLoop, ClientBuilder, Connect, HeartbeatLoop, PollOptions, RemoteAgentClient,
+    Since, StopReason, WorkspaceId,
 };
 
 use crate::agent_lock::AgentLock;
@@ -151,6 +151,7 @@ async fn poll(
         .with_register(args.join.options())
         .with_stay(args.run.stay)
         .with_agent_loop(args.run.agent_loop())
+        .with_poll(args.run.poll())
         .with_on_registered(move |registration| {
             say_online(&joined, mode_name(registration.delivery_mode), &online);
         });
@@ -241,9 +242,11 @@ impl RunArgs {
     }
 
     fn agent_loop(&self) -> AgentLoop {
-        let options = AgentLoop::new()
-            .with_since(self.since)
-            .with_drain_timeout(self.drain_timeout);
+        AgentLoop::new().with_drain_timeout(self.drain_timeout)
+    }
+
+    fn poll(&self) -> PollOptions {
+        let options = PollOptions::new().with_since(self.since);
         match &self.cursor_file {
             Some(path) => options.with_cursor_file(path),
             None => options,

@@ -1,10 +1,12 @@
 //! Messages to the agent, fetched from the platform's activity log.
 
 mod cursor;
+mod log;
 mod poll;
 
 pub use cursor::Cursor;
-pub use poll::{Batch, Item, PollDelivery, Since};
+pub use log::{Batch, InboundLog, Item};
+pub use poll::{PollDelivery, PollOptions, Since};
 
 use molecule_protocol::endpoints::{ActivityPage, ActivitySource, Delivery, ListActivity};
 use molecule_protocol::{

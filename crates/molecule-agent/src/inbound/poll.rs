@@ -1,20 +1,16 @@
-//! Polling: from the agent's place in the log to the messages that came since.
+//! Delivery by polling.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use molecule_protocol::{ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp};
-use tokio::task::spawn_blocking;
+use molecule_protocol::InboundMessage;
+use molecule_transport::BoxFuture;
 
-use super::{Cursor, CursorSupport, FetchInbound, MAX_ROWS, Rows};
-use crate::tokens::finished;
-use crate::{AgentError, RemoteAgentClient};
-
-/// How many rows back to look for those that were not seen yet.
-const FARTHEST: usize = 10_000;
-
-/// More than any log goes back, and within what the platform takes.
-const LONGEST_SINCE: u64 = u32::MAX as u64;
+use super::{InboundLog, Item};
+use crate::builder::check_interval;
+use crate::life::pause;
+use crate::{AgentError, DeliveryError, InboundDelivery, Received, RemoteAgentClient};
 
 /// Which of the messages that came before the agent's first run it handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,227 +30,167 @@ impl Default for Since {
     }
 }
 
-/// Fetches messages by polling, and remembers which ones are done with.
+/// Options of a [`PollDelivery`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct PollOptions {
+    /// Which older messages the first run handles. Default: those of the last 30 s.
+    pub since: Since,
+    /// Where the place in the log is kept. Default: the file `cursor` in the agent's directory.
+    pub cursor_file: Option<PathBuf>,
+    /// How often to ask. Default: the client's [`poll_interval`](crate::ClientBuilder::poll_interval).
+    pub interval: Option<Duration>,
+}
+
+impl PollOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets which older messages the first run handles.
+    #[must_use]
+    pub const fn with_since(mut self, since: Since) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// Sets where the place in the log is kept.
+    #[must_use]
+    pub fn with_cursor_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cursor_file = Some(path.into());
+        self
+    }
+
+    /// Sets how often to ask.
+    #[must_use]
+    pub const fn with_interval(mut self, interval: Duration) -> Self {
+        self.interval = Some(interval);
+        self
+    }
+}
+
+/// Fetches messages by polling the platform's log. The place in the log is on disk, so that nothing is lost between two
+/// runs; it moves when a message is acknowledged.
+///
+/// The log is opened when the first message is asked for, or explicitly by [`open`](Self::open).
 #[derive(Debug)]
 pub struct PollDelivery {
     client: RemoteAgentClient,
-    path: PathBuf,
-    cursor: Cursor,
-    skipped: usize,
+    options: PollOptions,
+    log: Option<InboundLog>,
+    /// Rows that were fetched and are not done with, oldest first.
+    fetched: VecDeque<Item>,
+    /// There was nothing more to fetch at once, so that the next poll waits.
+    caught_up: bool,
 }
 
-/// Rows that came since the cursor, oldest first.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Batch {
-    /// The rows.
-    pub items: Vec<Item>,
-    /// Whether there are more to fetch at once.
-    pub more: bool,
-}
-
-/// A row, to be acknowledged when it is done with.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Item {
-    /// The row's id.
-    pub id: ActivityId,
-    /// When it was written.
-    pub created_at: Timestamp,
-    /// The message in it; none for rows that are no message to this agent.
-    pub message: Option<Box<InboundMessage>>,
+impl RemoteAgentClient {
+    /// What delivers this agent's messages by polling. Nothing is sent yet.
+    #[must_use]
+    pub fn poll_delivery(&self, options: PollOptions) -> PollDelivery {
+        PollDelivery::new(self.clone(), options)
+    }
 }
 
 impl PollDelivery {
-    /// Goes to the agent's place in the log, or finds one on its first run.
-    ///
-    /// The place is kept in `path`, or in the file `cursor` of the agent's directory.
-    ///
-    /// # Errors
-    /// [`AgentError::PollModeUnsupported`] on a platform that ignores cursors; when the cursor file cannot be used;
-    /// when the platform gives no usable answer.
-    pub async fn open(
-        client: RemoteAgentClient,
-        path: Option<PathBuf>,
-        since: Since,
-    ) -> Result<Self, AgentError> {
-        if client.cursor_support().await? == CursorSupport::No {
-            return Err(AgentError::PollModeUnsupported { source: None });
-        }
-        let path = path.unwrap_or_else(|| client.state_dir().join("cursor"));
-        let mut delivery = Self {
-            client,
-            path,
-            cursor: Cursor::default(),
-            skipped: 0,
-        };
-        match Cursor::load(&delivery.path)? {
-            Some(cursor) => delivery.cursor = cursor,
-            None => delivery.start(since).await?,
-        }
-        Ok(delivery)
-    }
-
-    /// How many older messages the first run left aside.
+    /// For the agent of this client. Nothing is sent yet.
     #[must_use]
-    pub const fn skipped(&self) -> usize {
-        self.skipped
+    pub const fn new(client: RemoteAgentClient, options: PollOptions) -> Self {
+        Self {
+            client,
+            options,
+            log: None,
+            fetched: VecDeque::new(),
+            caught_up: false,
+        }
     }
 
-    /// The rows that came since the cursor.
+    /// Finds the agent's place in the log now, where the loop would do it later: an error comes to the caller at once.
     ///
     /// # Errors
-    /// When the platform refuses, or gives no usable answer.
-    pub async fn poll(&self) -> Result<Batch, AgentError> {
-        let position = self.cursor.position();
-        if position == ActivityId::NIL {
-            return self.window().await;
-        }
-        let query = FetchInbound::new()
-            .with_since_id(position)
-            .with_limit(MAX_ROWS);
-        match self.client.fetch_rows(&query).await {
-            Err(AgentError::Api(ApiError::Gone(_))) => self.window().await,
-            page => Ok(self.batch(page?)),
-        }
+    /// As for [`InboundLog::open`]; [`AgentError::Option`] for an interval that cannot be used.
+    pub async fn open(&mut self) -> Result<(), AgentError> {
+        self.log().await.map(|_| ())
     }
 
-    /// The agent is done with these rows, the first ones of a batch; the next poll starts after them, also after a crash.
-    ///
-    /// # Errors
-    /// When the cursor file cannot be written.
-    pub async fn acknowledge(&mut self, items: &[Item]) -> Result<(), AgentError> {
-        if items.is_empty() {
-            return Ok(());
-        }
-        for item in items {
-            self.cursor.advance(item.id, item.created_at);
-        }
-        self.save().await
+    /// How many older messages the first run left aside; 0 before the log is open.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.log.as_ref().map_or(0, InboundLog::skipped)
     }
 
-    async fn save(&self) -> Result<(), AgentError> {
-        let (cursor, path) = (self.cursor.clone(), self.path.clone());
-        finished(spawn_blocking(move || cursor.save(&path)).await)
-    }
-
-    /// The first run: rows that are not wanted count as done. What is there is fetched before what is wanted, so that a
-    /// message that comes in between is in neither and not taken for an old one.
-    async fn start(&mut self, since: Since) -> Result<(), AgentError> {
-        let rows = self
-            .all_rows(&FetchInbound::new(), &Cursor::default())
-            .await?;
-        let wanted = match since {
-            Since::All => None,
-            Since::Now => Some(Vec::new()),
-            Since::Last(duration) => Some(self.recent(duration).await?),
+    async fn log(&mut self) -> Result<&mut InboundLog, AgentError> {
+        let log = match self.log.take() {
+            Some(log) => log,
+            None => self.open_log().await?,
         };
-        if let Some(wanted) = wanted {
-            self.leave_aside(&rows, &wanted);
-        }
-        self.save().await
+        Ok(self.log.insert(log))
     }
 
-    /// Everything before the first wanted row, or everything at all.
-    fn leave_aside(&mut self, rows: &[ActivityRow], wanted: &[ActivityId]) {
-        let me = self.client.workspace_id();
-        for row in rows.iter().take_while(|row| !wanted.contains(&row.id)) {
-            self.skipped += usize::from(matches!(row.inbound(&me), Inbound::Message(_)));
-            self.cursor.advance(row.id, row.created_at);
-        }
-        if self.skipped > 0 {
-            tracing::info!(
-                messages = self.skipped,
-                "left older messages aside; --since all handles them"
-            );
-        }
+    async fn open_log(&self) -> Result<InboundLog, AgentError> {
+        check_interval("the poll interval", self.interval())?;
+        let path = self.options.cursor_file.clone();
+        InboundLog::open(self.client.clone(), path, self.options.since).await
     }
 
-    async fn recent(&self, duration: Duration) -> Result<Vec<ActivityId>, AgentError> {
-        let seconds = duration.as_secs().clamp(1, LONGEST_SINCE);
-        let rows = self
-            .all_rows(
-                &FetchInbound::new().with_since_secs(seconds),
-                &Cursor::default(),
-            )
-            .await?;
-        Ok(rows.iter().map(|row| row.id).collect())
+    fn interval(&self) -> Duration {
+        let usual = self.client.settings().poll_interval;
+        self.options.interval.unwrap_or(usual)
     }
 
-    /// What the platform still has and the agent is not done with. It never jumps to now: nothing is lost.
-    async fn window(&self) -> Result<Batch, AgentError> {
-        let mut rows = self.all_rows(&FetchInbound::new(), &self.cursor).await?;
-        if let Some(index) = self
-            .cursor
-            .bare()
-            .and_then(|id| rows.iter().position(|row| row.id == id))
-        {
-            rows.drain(..index);
+    fn first_message(&self) -> Option<Received> {
+        let message = self.fetched.iter().find_map(|item| item.message.clone());
+        message.map(Received::Message)
+    }
+
+    async fn next(&mut self) -> Result<Received, DeliveryError> {
+        self.open().await?;
+        if let Some(message) = self.first_message() {
+            return Ok(message);
         }
-        Ok(Batch {
-            more: false,
-            items: self.items(rows),
-        })
-    }
-
-    /// Pages back to the first row that is known, oldest row first.
-    async fn all_rows(
-        &self,
-        query: &FetchInbound,
-        known: &Cursor,
-    ) -> Result<Vec<ActivityRow>, AgentError> {
-        let mut rows: Vec<ActivityRow> = Vec::new();
-        let mut query = query.clone().with_limit(MAX_ROWS);
-        while rows.len() < FARTHEST {
-            let page = self.client.fetch_rows(&query).await?;
-            let fresh: Vec<_> = page
-                .rows
-                .into_iter()
-                .filter(|row| rows.iter().all(|seen| seen.id != row.id))
-                .collect();
-            let complete =
-                !page.full || fresh.is_empty() || fresh.iter().any(|row| known.is_done_with(row));
-            rows.splice(0..0, fresh);
-            if complete {
-                return Ok(rows);
-            }
-            // Rows of the same microsecond may lie on both sides of the edge.
-            query.before = rows.first().map(|row| row.created_at.next_microsecond());
+        // What is left are rows that are no messages.
+        self.done_with(self.fetched.len())
+            .await
+            .map_err(DeliveryError::Final)?;
+        if self.caught_up {
+            pause(self.client.clock().as_ref(), self.interval()).await;
+            self.caught_up = false;
         }
-        tracing::warn!(
-            rows = rows.len(),
-            "the log is longer than what is fetched at once; older rows are left aside"
-        );
-        Ok(rows)
+        self.poll().await.map_err(DeliveryError::Temporary)
     }
 
-    fn batch(&self, page: Rows) -> Batch {
-        let items = self.items(page.rows);
-        Batch {
-            more: page.full && !items.is_empty(),
-            items,
-        }
+    async fn poll(&mut self) -> Result<Received, AgentError> {
+        let batch = self.log().await?.poll().await?;
+        self.caught_up = !batch.more;
+        self.fetched = batch.items.into();
+        Ok(self.first_message().unwrap_or(Received::Nothing))
     }
 
-    fn items(&self, rows: Vec<ActivityRow>) -> Vec<Item> {
-        let me = self.client.workspace_id();
-        rows.into_iter()
-            .filter(|row| !self.cursor.is_done_with(row))
-            .map(|row| Item::of(&row, &me))
-            .collect()
+    /// Each time is a write to disk, which rows that are no messages share with the next one that is.
+    async fn done_with(&mut self, rows: usize) -> Result<(), AgentError> {
+        let done: Vec<_> = self.fetched.drain(..rows).collect();
+        self.log().await?.acknowledge(&done).await
     }
 }
 
-impl Item {
-    fn of(row: &ActivityRow, me: &molecule_protocol::WorkspaceId) -> Self {
-        let message = match row.inbound(me) {
-            Inbound::Message(message) => Some(message),
-            _ => None,
-        };
-        Self {
-            id: row.id,
-            created_at: row.created_at,
-            message,
-        }
+impl InboundDelivery for PollDelivery {
+    fn receive(&mut self) -> BoxFuture<'_, Result<Received, DeliveryError>> {
+        Box::pin(self.next())
+    }
+
+    fn acknowledge<'a>(
+        &'a mut self,
+        message: &'a InboundMessage,
+    ) -> BoxFuture<'a, Result<(), AgentError>> {
+        let acknowledged = |item: &Item| item.id == message.activity_id;
+        let index = self.fetched.iter().position(acknowledged);
+        Box::pin(async move {
+            match index {
+                Some(index) => self.done_with(index + 1).await,
+                None => Ok(()),
+            }
+        })
     }
 }

@@ -5,12 +5,12 @@ use std::fs;
 use std::time::Duration;
 
 use molecule_agent::{
-    AgentError, AgentLoop, ErrorKind, FetchInbound, PollDelivery, RemoteAgentClient, Since,
+    AgentError, ErrorKind, FetchInbound, InboundLog, PollOptions, RemoteAgentClient, Since,
 };
 
 use crate::world::{World, shout};
 
-async fn texts(delivery: &PollDelivery) -> Vec<String> {
+async fn texts(delivery: &InboundLog) -> Vec<String> {
     let batch = delivery.poll().await.unwrap();
     batch
         .items
@@ -20,10 +20,8 @@ async fn texts(delivery: &PollDelivery) -> Vec<String> {
         .collect()
 }
 
-async fn open(client: &RemoteAgentClient, since: Since) -> PollDelivery {
-    PollDelivery::open(client.clone(), None, since)
-        .await
-        .unwrap()
+async fn open(client: &RemoteAgentClient, since: Since) -> InboundLog {
+    InboundLog::open(client.clone(), None, since).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +161,7 @@ async fn more_messages_than_fit_into_one_answer_all_come_in_order() {
 async fn a_platform_without_cursors_cannot_be_polled() {
     let world = World::generation_a();
     let client = world.client("alpha").await;
-    let error = PollDelivery::open(client, None, Since::All)
+    let error = InboundLog::open(client, None, Since::All)
         .await
         .unwrap_err();
     assert!(
@@ -178,8 +176,8 @@ async fn an_agent_that_cannot_keep_its_place_stops_rather_than_answering_twice()
     let client = world.registered("alpha").await;
     let file = world.disk().join("file");
     fs::write(&file, "not a directory").unwrap();
-    let options = AgentLoop::new().with_cursor_file(file.join("cursor"));
-    let agent = world.start_with(&client, shout, options);
+    let options = PollOptions::new().with_cursor_file(file.join("cursor"));
+    let agent = world.start_polling(&client, shout, options);
     let error = agent.ended().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unexpected);
     assert!(error.to_string().contains("cursor"), "{error}");

@@ -8,6 +8,7 @@
 mod account;
 mod agent;
 mod calling;
+mod delivery;
 mod disagreements;
 mod faults;
 mod heartbeats;

@@ -8,8 +8,8 @@ use molecule_agent::protocol::Message;
 use molecule_agent::transport::testing::{ScriptedTransport, answer};
 use molecule_agent::transport::{Clock as _, Request, Transport as _};
 use molecule_agent::{
-    AgentError, AgentLoop, CancellationToken, Connect, InboundMessage, PlatformUrl, PollDelivery,
-    RemoteAgentClient, Since, StopReason, WorkspaceId,
+    AgentError, AgentLoop, CancellationToken, Connect, InboundLog, InboundMessage, PlatformUrl,
+    PollOptions, RemoteAgentClient, Since, StopReason, WorkspaceId,
 };
 use molecule_emulator::EmulatorConfig;
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ async fn the_last_while_may_hold_more_than_one_window() {
         world.say(id, &format!("m-{n}"), &format!("{n}")).await;
         world.clock_tick().await;
     }
-    let d = PollDelivery::open(
+    let d = InboundLog::open(
         client.clone(),
         None,
         Since::Last(Duration::from_secs(86400)),
@@ -140,7 +140,7 @@ async fn an_empty_cursor_file_is_a_first_run() {
     world.say(client.workspace_id(), "m-1", "old").await;
     world.pass(3600).await;
     std::fs::write(client.state_dir().join("cursor"), "").unwrap();
-    let d = PollDelivery::open(client.clone(), None, Since::default())
+    let d = InboundLog::open(client.clone(), None, Since::default())
         .await
         .unwrap();
     assert_eq!(d.poll().await.unwrap().items.len(), 0);
@@ -318,14 +318,15 @@ async fn an_equal_answer_of_an_earlier_run_is_not_taken_for_this_one() {
     let cancel = CancellationToken::new();
     let c2 = cancel.clone();
     let client2 = client.clone();
-    let options = AgentLoop::new().with_since(Since::All);
+    let everything = client.poll_delivery(PollOptions::new().with_since(Since::All));
     let reason = client2
         .run_agent_loop(
             move |_: InboundMessage| {
                 c2.cancel();
                 async { "OK" }
             },
-            options.clone(),
+            everything,
+            AgentLoop::new(),
             &cancel,
         )
         .await
@@ -391,7 +392,7 @@ async fn rows_of_the_same_microsecond_at_the_edge_of_a_window_are_not_lost() {
             world.clock_tick().await;
         }
     }
-    let d = PollDelivery::open(client.clone(), None, Since::All)
+    let d = InboundLog::open(client.clone(), None, Since::All)
         .await
         .unwrap();
     assert_eq!(d.poll().await.unwrap().items.len(), 601);
@@ -406,7 +407,7 @@ async fn any_duration_can_be_the_last_while() {
     ] {
         let world = World::new();
         let client = world.registered("alpha").await;
-        let r = PollDelivery::open(client.clone(), None, Since::Last(d)).await;
+        let r = InboundLog::open(client.clone(), None, Since::Last(d)).await;
         assert!(r.is_ok(), "{d:?} {:?}", r.unwrap_err());
     }
 }
@@ -417,10 +418,10 @@ async fn a_place_that_cannot_be_kept_while_draining_is_an_error() {
     let client = world.registered("alpha").await;
     let id = client.workspace_id();
     let dir = world.disk().join("c");
-    let options = AgentLoop::new().with_cursor_file(dir.join("cursor"));
+    let options = PollOptions::new().with_cursor_file(dir.join("cursor"));
     let d2 = dir.clone();
     let clock = world.clock.clone();
-    let agent = world.start_with(
+    let agent = world.start_polling(
         &client,
         move |m: InboundMessage| {
             let rest = clock.sleep(Duration::from_secs(10));
@@ -517,7 +518,7 @@ async fn the_agents_directory_is_private_also_without_a_token_in_it() {
         .build()
         .unwrap();
     client.register().await.unwrap();
-    let _ = PollDelivery::open(client.clone(), None, Since::Now)
+    let _ = InboundLog::open(client.clone(), None, Since::Now)
         .await
         .unwrap();
     let mode = std::fs::metadata(client.state_dir())
@@ -554,7 +555,7 @@ async fn an_unreadable_row_does_not_hide_older_windows() {
     .transport(transport)
     .build()
     .unwrap();
-    let d = PollDelivery::open(client, None, Since::All).await.unwrap();
+    let d = InboundLog::open(client, None, Since::All).await.unwrap();
     assert_eq!(d.poll().await.unwrap().items.len(), 501);
 }
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use molecule_agent::transport::testing::{Answer, ScriptedTransport, SimulatedClock, answer};
 use molecule_agent::transport::{BoxFuture, Clock as _, Request, Target, TransportError};
 use molecule_agent::{
-    AgentError, AgentLoop, CancellationToken, ClientBuilder, Handler, InboundMessage,
-    RemoteAgentClient, StopReason, WorkspaceId,
+    AgentError, AgentLoop, CancellationToken, ClientBuilder, Handler, InboundDelivery,
+    InboundMessage, PollOptions, RemoteAgentClient, StopReason, WorkspaceId,
 };
 use molecule_emulator::{EmulatorConfig, Generation, Platform};
 use serde_json::{Value, json};
@@ -251,10 +251,40 @@ impl World {
         handler: impl Handler,
         options: AgentLoop,
     ) -> Running {
+        let polling = client.poll_delivery(PollOptions::new());
+        Self::run(client, handler, polling, options)
+    }
+
+    pub(crate) fn start_polling(
+        &self,
+        client: &RemoteAgentClient,
+        handler: impl Handler,
+        options: PollOptions,
+    ) -> Running {
+        Self::start_delivering(client, handler, client.poll_delivery(options))
+    }
+
+    pub(crate) fn start_delivering(
+        client: &RemoteAgentClient,
+        handler: impl Handler,
+        delivery: impl InboundDelivery,
+    ) -> Running {
+        Self::run(client, handler, delivery, AgentLoop::new())
+    }
+
+    fn run(
+        client: &RemoteAgentClient,
+        handler: impl Handler,
+        delivery: impl InboundDelivery,
+        options: AgentLoop,
+    ) -> Running {
         let cancel = CancellationToken::new();
         let (client, stop) = (client.clone(), cancel.clone());
-        let task =
-            tokio::spawn(async move { client.run_agent_loop(handler, options, &stop).await });
+        let task = tokio::spawn(async move {
+            client
+                .run_agent_loop(handler, delivery, options, &stop)
+                .await
+        });
         Running { cancel, task }
     }
 }
