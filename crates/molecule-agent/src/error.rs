@@ -233,6 +233,18 @@ pub enum AgentError {
         "cancelled before the platform said whether it recorded the installation; install the plugin again to tell it anew"
     )]
     RecordCancelled,
+    /// A call of the blocking client from inside an async runtime.
+    #[cfg(feature = "blocking")]
+    #[error(
+        "a blocking call from inside an async runtime would stall it; use the async client there, or make the call on a thread of its own"
+    )]
+    InsideRuntime,
+    /// The blocking client has no runtime.
+    #[cfg(feature = "blocking")]
+    #[error(
+        "cannot start a runtime for the blocking client; check the limit of threads and open files"
+    )]
+    Runtime(#[source] std::io::Error),
     /// A part of the agent stopped unexpectedly.
     #[error("the agent's {0} task stopped unexpectedly; this is a bug, please report it")]
     TaskFailed(&'static str),
@@ -303,6 +315,10 @@ impl AgentError {
                 ErrorKind::Unexpected
             }
             Self::Delivery(_) | Self::DeliveryEnded => ErrorKind::Unexpected,
+            #[cfg(feature = "blocking")]
+            Self::InsideRuntime => ErrorKind::Usage,
+            #[cfg(feature = "blocking")]
+            Self::Runtime(_) => ErrorKind::Unexpected,
         }
     }
 

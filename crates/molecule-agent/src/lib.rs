@@ -3,6 +3,8 @@
 mod account;
 mod admin;
 mod agent_loop;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod builder;
 mod call_peer;
 mod caller;

@@ -7,6 +7,8 @@
 
 mod account;
 mod agent;
+#[cfg(feature = "blocking")]
+mod blocking;
 mod calling;
 mod delivery;
 mod disagreements;

@@ -1,0 +1,4 @@
+//! The client for programs that are not async.
+
+mod calls;
+mod methods;
