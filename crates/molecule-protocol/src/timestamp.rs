@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,27 @@ impl TryFrom<String> for Timestamp {
 
     fn try_from(text: String) -> Result<Self, InvalidTimestamp> {
         text.parse()
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let (seconds, nanos) = match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => (i64::try_from(since.as_secs()), since.subsec_nanos()),
+            Err(before) => {
+                let before = before.duration();
+                let borrow = before.subsec_nanos() != 0;
+                let seconds =
+                    i64::try_from(before.as_secs()).map(|seconds| -seconds - i64::from(borrow));
+                (
+                    seconds,
+                    (1_000_000_000 - before.subsec_nanos()) % 1_000_000_000,
+                )
+            }
+        };
+        // No clock gets that far.
+        let seconds = seconds.unwrap_or(i64::MAX / 2);
+        Self { seconds, nanos }
     }
 }
 
@@ -235,6 +257,24 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in ".{0,40}") {
             let _ = text.parse::<Timestamp>();
+        }
+    }
+
+    #[test]
+    fn the_time_of_the_system_is_a_time() {
+        for (offset, expect) in [
+            (0.0, "1970-01-01T00:00:00Z"),
+            (1.5, "1970-01-01T00:00:01.5Z"),
+            (-0.5, "1969-12-31T23:59:59.5Z"),
+            (-1.0, "1969-12-31T23:59:59Z"),
+        ] {
+            let distance = std::time::Duration::from_secs_f64(f64::abs(offset));
+            let time = if offset < 0.0 {
+                UNIX_EPOCH - distance
+            } else {
+                UNIX_EPOCH + distance
+            };
+            assert_eq!(Timestamp::from(time).to_string(), expect);
         }
     }
 }

@@ -12,6 +12,7 @@ mod blocking;
 mod calling;
 mod delivery;
 mod disagreements;
+mod examples;
 mod faults;
 mod heartbeats;
 mod inbound;
