@@ -1,5 +1,6 @@
 //! `cargo xtask boundaries`: what the crates promise not to do, proven.
 
+mod api;
 mod files;
 pub(crate) mod graph;
 mod manifests;
@@ -22,6 +23,7 @@ pub(crate) fn check() -> Result<()> {
     violations.extend(manifests::violations(&metadata)?);
     violations.extend(sources::violations(&files));
     violations.extend(files::violations(&files));
+    violations.extend(api::violations(&files)?);
 
     for violation in &violations {
         println!("{violation}");

@@ -127,6 +127,28 @@ pub(crate) const FOR_TESTS: &[(&str, &str)] = &[(
     "it is archived and reads a sha256 behind a merge key as absent; it is the oracle of tests and fuzz targets only",
 )];
 
+/// What the public API of a library must not show: its users would have to use the same versions of these.
+pub(crate) const HIDDEN: &[&str] = &[
+    "reqwest",
+    "hyper",
+    "hyper_util",
+    "axum",
+    "tower",
+    "tower_layer",
+    "tower_service",
+    "rustls",
+    "rustls_native_certs",
+    "tokio_rustls",
+    "redb",
+];
+
+/// The exceptions: a library, what it shows, and why.
+pub(crate) const SHOWN_ON_PURPOSE: &[(&str, &str, &str)] = &[(
+    "molecule-emulator",
+    "axum",
+    "tests call its router without a socket, in simulated time",
+)];
+
 /// Crates that are tests as a whole.
 pub(crate) const TESTS: &[&str] = &["molecule-fuzz-bodies"];
 
