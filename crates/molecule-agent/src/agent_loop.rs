@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::handled::Handled;
 use crate::life::{Life, describe, pause};
+use crate::ping_pong::PingPong;
 use crate::reply::{Reply, Verdict};
 use crate::vitals::{Vitals, Work};
 use crate::{
@@ -111,6 +112,7 @@ impl RemoteAgentClient {
             client: self.clone(),
             handler: Arc::new(handler),
             handled: Handled::default(),
+            ping_pong: PingPong::default(),
             vitals,
             taking: taking.clone(),
         };
@@ -145,6 +147,7 @@ struct Deliverer {
     client: RemoteAgentClient,
     handler: Arc<dyn Handler>,
     handled: Handled,
+    ping_pong: PingPong,
     vitals: Arc<Vitals>,
     /// Cancelled when no further message is to be taken.
     taking: CancellationToken,
@@ -190,8 +193,17 @@ impl Deliverer {
         let vitals = Arc::clone(&self.vitals);
         let _busy = vitals.busy(format!("message {}", message.activity_id));
         tracing::info!(activity = %message.activity_id, sender = ?message.sender, "message");
-        if let Some(text) = self.handle(message).await {
-            self.answer(message, &text).await;
+        let goes_on = self.ping_pong.goes_on(message, self.now());
+        match self.handle(message).await {
+            Some(_) if goes_on => {
+                tracing::warn!(activity = %message.activity_id, sender = ?message.sender,
+                    "not answered: this peer sends the agent's own answers back, as if they were questions");
+            }
+            Some(text) => {
+                self.answer(message, &text).await;
+                self.ping_pong.answered(message, &text, self.now());
+            }
+            None => {}
         }
         self.handled.add(message, self.now());
     }

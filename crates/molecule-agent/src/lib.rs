@@ -22,6 +22,7 @@ mod peers;
 #[cfg(doc)]
 #[doc = include_str!("../PARITY.md")]
 pub mod parity {}
+mod ping_pong;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod registration;

@@ -16,6 +16,7 @@ mod examples;
 mod faults;
 mod heartbeats;
 mod inbound;
+mod own_messages;
 mod parity;
 mod peer_server;
 #[cfg(feature = "plugins")]
