@@ -4,20 +4,26 @@ use std::collections::BTreeMap;
 use std::path::Path;
 #[cfg(feature = "plugins")]
 use std::path::PathBuf;
+use std::time::Duration;
 
 use molecule_protocol::endpoints::{
-    A2aOutcome, Attachment, Heartbeat, Lookup, SecretInfo, WorkspaceState,
+    A2aReply, AddedMemory, Approval, Attachment, ChatPage, Discovery, DownloadedAttachment,
+    Heartbeat, Lookup, Memory, MemoryQuery, NewMemory, PeerInfo, RequestedApproval, SecretInfo,
+    TokenInfo, WorkspaceState,
 };
 #[cfg(feature = "plugins")]
 use molecule_protocol::endpoints::{PluginInfo, PluginSources};
-use molecule_protocol::{AgentCard, InboundMessage, Message, PlatformUrl, Secret, WorkspaceId};
+use molecule_protocol::{
+    AgentCard, InboundMessage, Message, PeerUrl, PlatformUrl, Secret, Timestamp, TokenId,
+    WorkspaceId,
+};
 use molecule_token_store::Token;
 use tokio_util::sync::CancellationToken;
 
 use super::RemoteAgentClient;
 use crate::{
-    AgentError, CursorSupport, FetchInbound, HeartbeatLoop, PollDelivery, PollOptions,
-    RegisterOptions, Registration, StopReason,
+    AgentError, CallPeer, CursorSupport, FetchInbound, HeartbeatLoop, PeerMessage, PeerReply,
+    PollDelivery, PollOptions, RegisterOptions, Registration, Rotation, SecretEnv, StopReason,
 };
 #[cfg(feature = "plugins")]
 use crate::{PluginInstall, PluginName, PluginOptions};
@@ -51,10 +57,19 @@ macro_rules! mirror {
 #[rustfmt::skip]
 impl RemoteAgentClient {
     mirror! {
+        async fn add_memory(&self, memory: NewMemory) -> Result<AddedMemory, AgentError>;
         fn agent_card(&self) -> AgentCard;
         fn beat(&self) -> Heartbeat;
+        async fn call_peer(&self, target: WorkspaceId, message: impl Into<PeerMessage>, options: CallPeer) -> Result<PeerReply, AgentError>;
+        async fn chat_history(&self, limit: Option<u32>, before: Option<Timestamp>) -> Result<ChatPage, AgentError>;
+        async fn create_token(&self) -> Result<Token, AgentError>;
         async fn cursor_support(&self) -> Result<CursorSupport, AgentError>;
+        async fn discover_peer(&self, target: WorkspaceId) -> Result<Option<PeerUrl>, AgentError>;
+        async fn download_attachment(&self, uri: &str) -> Result<DownloadedAttachment, AgentError>;
         async fn fetch_inbound(&self, query: &FetchInbound) -> Result<Vec<InboundMessage>, AgentError>;
+        async fn find_peers_with_capability(&self, capability: &str) -> Result<Vec<PeerInfo>, AgentError>;
+        async fn find_peers_with_skill(&self, skill: &str) -> Result<Vec<PeerInfo>, AgentError>;
+        async fn get_peers(&self) -> Result<Vec<PeerInfo>, AgentError>;
         async fn heartbeat(&self, beat: Heartbeat) -> Result<(), AgentError>;
         #[cfg(feature = "plugins")]
         async fn install_plugin(&self, name: &PluginName, source: Option<&str>, options: PluginOptions) -> Result<PluginInstall, AgentError>;
@@ -62,9 +77,13 @@ impl RemoteAgentClient {
         async fn list_plugin_sources(&self) -> Result<PluginSources, AgentError>;
         #[cfg(feature = "plugins")]
         async fn list_plugins(&self, runtime: Option<&str>) -> Result<Vec<PluginInfo>, AgentError>;
+        async fn list_approvals(&self) -> Result<Vec<Approval>, AgentError>;
+        async fn list_memories(&self, query: MemoryQuery) -> Result<Vec<Memory>, AgentError>;
         async fn list_secrets(&self) -> Result<Vec<SecretInfo>, AgentError>;
+        async fn list_tokens(&self) -> Result<Vec<TokenInfo>, AgentError>;
         async fn load_token(&self) -> Result<Option<Token>, AgentError>;
         async fn look(&self) -> Result<Lookup, AgentError>;
+        async fn look_up_peer(&self, target: WorkspaceId) -> Result<Discovery, AgentError>;
         async fn notify(&self, text: &str, attachments: &[Attachment]) -> Result<(), AgentError>;
         fn platform_url(&self) -> &PlatformUrl;
         #[cfg(feature = "plugins")]
@@ -75,11 +94,18 @@ impl RemoteAgentClient {
         async fn register(&self) -> Result<Registration, AgentError>;
         async fn register_with(&self, options: RegisterOptions) -> Result<Registration, AgentError>;
         async fn reply(&self, message: &InboundMessage, text: &str) -> Result<(), AgentError>;
+        async fn request_approval(&self, action: &str, reason: Option<&str>) -> Result<RequestedApproval, AgentError>;
+        async fn revoke_token(&self, id: TokenId) -> Result<(), AgentError>;
+        async fn rotate_token(&self) -> Result<Rotation, AgentError>;
         async fn run_heartbeat_loop(&self, options: HeartbeatLoop, cancel: &CancellationToken) -> Result<StopReason, AgentError>;
         async fn save_token(&self, token: Token) -> Result<(), AgentError>;
-        async fn send_message(&self, target: WorkspaceId, message: Message) -> Result<A2aOutcome, AgentError>;
+        async fn search_peers(&self, text: &str) -> Result<Vec<PeerInfo>, AgentError>;
+        async fn secret_env(&self) -> Result<SecretEnv, AgentError>;
+        async fn send_message(&self, target: WorkspaceId, message: Message) -> Result<A2aReply, AgentError>;
         fn state_dir(&self) -> &Path;
         async fn update_card(&self, card: AgentCard) -> Result<(), AgentError>;
+        async fn upload_attachment(&self, name: &str, mime_type: Option<&str>, content: Vec<u8>) -> Result<Attachment, AgentError>;
+        async fn wait_approval(&self, approval_id: &str, patience: Duration) -> Result<Approval, AgentError>;
         fn workspace_id(&self) -> WorkspaceId;
     }
 }

@@ -25,7 +25,8 @@ mod methods;
 
 use std::sync::Arc;
 
-use molecule_protocol::{InboundMessage, PlatformUrl, WorkspaceId};
+use molecule_protocol::endpoints::ChatPage;
+use molecule_protocol::{InboundMessage, PlatformUrl, Timestamp, WorkspaceId};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -107,6 +108,20 @@ impl RemoteAgentClient {
         self.wait(self.client.connect(handler, options, cancel))
     }
 
+    /// Forgets where a peer is, so that the platform is asked anew.
+    pub fn invalidate_peer_url(&self, target: WorkspaceId) {
+        self.client.invalidate_peer_url(target);
+    }
+
+    /// As [`chat_history_pages`](crate::RemoteAgentClient::chat_history_pages); the pages are an iterator.
+    #[must_use]
+    pub fn chat_history_pages(&self, limit: u32) -> ChatPages {
+        ChatPages {
+            pages: self.client.chat_history_pages(limit),
+            client: self.clone(),
+        }
+    }
+
     fn wait<T, E: From<AgentError>>(
         &self,
         call: impl Future<Output = Result<T, E>>,
@@ -115,6 +130,30 @@ impl RemoteAgentClient {
             return Err(AgentError::InsideRuntime.into());
         }
         self.background.runtime().block_on(call)
+    }
+}
+
+/// A conversation, page by page into the past. An error does not end it: the next page is the same one again.
+#[derive(Debug)]
+pub struct ChatPages {
+    pages: crate::ChatPages,
+    client: RemoteAgentClient,
+}
+
+impl ChatPages {
+    /// Only messages from before this moment.
+    #[must_use]
+    pub fn before(mut self, time: Timestamp) -> Self {
+        self.pages = self.pages.before(time);
+        self
+    }
+}
+
+impl Iterator for ChatPages {
+    type Item = Result<ChatPage, AgentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.client.wait(self.pages.next()).transpose()
     }
 }
 
