@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// The types that an agent may log itself.
@@ -59,6 +59,19 @@ impl Row {
         }
     }
 
+    /// What listeners hear when the row is logged.
+    pub(crate) fn notice(&self) -> Value {
+        json!({
+            "activity_type": self.activity_type,
+            "duration_ms": self.duration_ms,
+            "method": self.method,
+            "source_id": self.source_id,
+            "status": self.status,
+            "summary": self.summary,
+            "target_id": self.target_id,
+        })
+    }
+
     pub(crate) fn is_notify(&self) -> bool {
         self.method.as_deref() == Some("notify")
     }
@@ -111,6 +124,23 @@ pub(crate) struct Log(Vec<Row>);
 impl Log {
     pub(crate) fn push(&mut self, row: Row) {
         self.0.push(row);
+    }
+
+    /// The rows, newest first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = &Row> {
+        self.0.iter().rev()
+    }
+
+    pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.0.iter_mut()
+    }
+
+    pub(crate) fn find(&self, id: Uuid) -> Option<&Row> {
+        self.0.iter().find(|row| row.id == id)
+    }
+
+    pub(crate) fn remove(&mut self, id: Uuid) {
+        self.0.retain(|row| row.id != id);
     }
 
     /// Forgets what is older than the retention.

@@ -20,7 +20,7 @@ impl Tx<'_> {
             || self.state.org_tokens.iter().any(|row| row.matches(token))
     }
 
-    /// Whether the token belongs to this workspace. Ids are compared as text, so only lower case matches, and the
+    /// Whether the token belongs to this workspace. Where ids are compared as text only lower case matches. The
     /// tokens of a removed workspace are worth nothing.
     pub(crate) fn is_own(&mut self, token: &str, id: &str) -> bool {
         let now = self.now;
@@ -32,7 +32,12 @@ impl Tx<'_> {
         else {
             return false;
         };
-        owner.to_string() == id && self.state.get(owner).is_none_or(|row| !row.is_removed())
+        let is_owner = if self.config.quirks().case_sensitive_ids {
+            owner.to_string() == id
+        } else {
+            parse_id(id) == Some(owner)
+        };
+        is_owner && self.state.get(owner).is_none_or(|row| !row.is_removed())
     }
 
     /// `register`, `heartbeat`, `update-card`: the own token, once the workspace has one.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::quirks::Quirks;
 
 /// Which of the two known servers to behave like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,8 +113,11 @@ pub struct EmulatorConfig {
     pub container_sweep: bool,
     /// Whether there is a provisioner at all; without one, resume answers 503.
     pub provisioner: bool,
-    /// Gives generation A the two status values that its database lacks.
-    pub fixed_status_enum: bool,
+    /// Which mistakes it makes; `None` for those of its generation.
+    pub quirks: Option<Quirks>,
+    /// Whether the hosted service's edge stands in front: requests that do not name the platform as their origin get an
+    /// empty 404 below `/workspaces` and from the list of peers.
+    pub edge: bool,
     /// Where the state survives a restart of the process.
     pub state_file: Option<PathBuf>,
     /// The plugins of the registry: a directory with one folder for each.
@@ -136,7 +140,8 @@ impl EmulatorConfig {
             liveness: Liveness::new(),
             container_sweep: false,
             provisioner: true,
-            fixed_status_enum: false,
+            quirks: None,
+            edge: false,
             state_file: None,
             plugins_dir: None,
             clock: Arc::new(SystemClock::new()),
@@ -206,10 +211,23 @@ impl EmulatorConfig {
         self
     }
 
-    /// Sets whether generation A knows `awaiting_agent` and `hibernated`.
+    /// Sets which mistakes it makes, whatever its generation.
     #[must_use]
-    pub fn with_fixed_status_enum(mut self, on: bool) -> Self {
-        self.fixed_status_enum = on;
+    pub fn with_quirks(mut self, quirks: Quirks) -> Self {
+        self.quirks = Some(quirks);
+        self
+    }
+
+    /// The mistakes it makes: those that were set, or those of its generation.
+    #[must_use]
+    pub fn quirks(&self) -> Quirks {
+        self.quirks.unwrap_or_else(|| Quirks::of(self.generation))
+    }
+
+    /// Sets whether the hosted service's edge stands in front.
+    #[must_use]
+    pub fn with_edge(mut self, on: bool) -> Self {
+        self.edge = on;
         self
     }
 
@@ -236,7 +254,7 @@ impl EmulatorConfig {
 
     /// Whether rows can be `awaiting_agent` and `hibernated`.
     pub(crate) fn has_new_statuses(&self) -> bool {
-        self.generation == Generation::B || self.fixed_status_enum
+        !self.quirks().silent_status_enum
     }
 
     /// Whether private addresses of agents are acceptable, as in the hosted service.
@@ -264,6 +282,7 @@ impl fmt::Debug for EmulatorConfig {
             .field("org_id", &self.org_id)
             .field("rate_limit", &self.rate_limit)
             .field("liveness", &self.liveness)
+            .field("quirks", &self.quirks().names())
             .field("state_file", &self.state_file)
             .field("plugins_dir", &self.plugins_dir)
             .finish_non_exhaustive()

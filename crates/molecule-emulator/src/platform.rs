@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::clock::signed;
 use crate::config::{EmulatorConfig, Mode};
 use crate::error::EmulatorError;
+use crate::events::{Bus, Listener};
 use crate::layers::RateLimiter;
 use crate::persistence::StateFile;
 use crate::plugins::{self, DownloadFault};
@@ -27,6 +28,7 @@ pub struct Platform {
 struct Shared {
     config: EmulatorConfig,
     state: Mutex<State>,
+    bus: Bus,
     limiter: RateLimiter,
     per_minute: AtomicU32,
     download_fault: Mutex<Option<DownloadFault>>,
@@ -52,6 +54,7 @@ impl Platform {
             .map_or_else(|| Ok(State::default()), StateFile::load)?;
         let shared = Shared {
             state: Mutex::new(state),
+            bus: Bus::default(),
             limiter: RateLimiter::default(),
             per_minute: AtomicU32::new(config.rate_limit),
             download_fault: Mutex::new(None),
@@ -111,6 +114,11 @@ impl Platform {
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
+    /// Everything that happens from now on.
+    pub(crate) fn listen(&self) -> Listener {
+        self.shared.bus.listen()
+    }
+
     /// Looks at the state. What it changes on the way (`last_used_at`) need not be saved.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&mut Tx<'_>) -> R) -> R {
         let now = self.now();
@@ -118,6 +126,7 @@ impl Platform {
         let mut tx = Tx {
             state: &mut state,
             config: self.config(),
+            bus: &self.shared.bus,
             now,
         };
         if let Some(at) = self.due_sweep(now) {

@@ -68,6 +68,7 @@ pub(crate) fn reprovision(tx: &mut Tx<'_>, id: Uuid) -> (Option<PathBuf>, String
         .as_ref()
         .map(|c| c.host_url.clone())
         .unwrap_or_default();
+    tx.record_status(id);
     (container.and_then(|c| c.volume), token)
 }
 
@@ -78,11 +79,19 @@ pub(crate) type Start = Option<(Option<PathBuf>, String)>;
 pub(crate) fn start(tx: &mut Tx<'_>, id: Uuid) -> Start {
     let now = tx.now;
     let row = tx.state.get_mut(id)?;
-    if row.container.is_none() {
-        row.fail_to_start(now);
-        return None;
+    if row.container.is_some() {
+        return Some(reprovision(tx, id));
     }
-    Some(reprovision(tx, id))
+    let fails = tx.config.quirks().failing_restart || !row.is_external();
+    if fails {
+        row.fail_to_start(now);
+    } else if tx.config.has_new_statuses() {
+        row.disconnect(Status::AwaitingAgent, now);
+    } else {
+        row.disconnect(Status::Provisioning, now);
+    }
+    tx.record_status(id);
+    None
 }
 
 /// Finishes a start: the token goes into the volume before the container would run.

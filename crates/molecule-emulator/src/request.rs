@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -41,6 +42,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
             .and_then(|value| value.to_str().ok());
         Ok(header.map_or(Self(None), Self::parse))
     }
+}
+
+/// The text of a header.
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Query parameters by name.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::activity::{Log, Row};
+use crate::events::History;
 use crate::proxy::queue::Queue;
 use crate::token::{OrgToken, Tokens};
 use crate::workspace::{Secrets, Workspace};
@@ -21,6 +22,9 @@ pub(crate) struct State {
     pub(crate) global_secrets: Secrets,
     pub(crate) activity: BTreeMap<Uuid, Log>,
     pub(crate) queue: Queue,
+    /// The first row of the delegation that a source's key stands for.
+    pub(crate) delegation_keys: BTreeMap<Uuid, BTreeMap<String, Uuid>>,
+    pub(crate) events: History,
     next_seq: u64,
 }
 
@@ -58,6 +62,7 @@ impl State {
         self.tokens.revoke_all(id);
         self.workspaces.remove(&id);
         self.activity.remove(&id);
+        self.delegation_keys.remove(&id);
         self.queue.forget(id);
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::clock::signed;
 use crate::config::EmulatorConfig;
+use crate::events::Bus;
 use crate::reply::{Reply, not_found};
 use crate::request::parse_id;
 use crate::state::State;
@@ -13,6 +14,7 @@ use crate::workspace::{Status, Workspace};
 pub(crate) struct Tx<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) config: &'a EmulatorConfig,
+    pub(crate) bus: &'a Bus,
     pub(crate) now: Timestamp,
 }
 
@@ -40,9 +42,13 @@ impl Tx<'_> {
                 continue;
             };
             let lost = self.lost_status(row);
-            let verdict = Verdict::of(row, self.config, at);
-            if let Some(row) = self.state.get_mut(id) {
-                verdict.apply(row, lost, at);
+            let (before, verdict) = (row.status, Verdict::of(row, self.config, at));
+            let Some(row) = self.state.get_mut(id) else {
+                continue;
+            };
+            verdict.apply(row, lost, at);
+            if row.status != before {
+                self.record_status(id);
             }
         }
         self.purge_activity(at);
@@ -77,12 +83,14 @@ impl Verdict {
     fn of(row: &Workspace, config: &EmulatorConfig, at: Timestamp) -> Self {
         let older = |since: Timestamp, age| at.duration_since(since) > signed(age);
         let is_orphan = config.container_sweep && !row.is_external() && row.container.is_none();
+        let sweeps = config.provisioner || !config.quirks().sweep_needs_provisioner;
         let ten_minutes = std::time::Duration::from_secs(600);
         if is_orphan && row.status.can_be_lost() && row.status != Status::Failed {
             Self::NoContainer
         } else if row.status.can_be_lost() && row.live_until.is_some_and(|until| until <= at) {
             Self::KeyExpired
-        } else if row.is_external()
+        } else if sweeps
+            && row.is_external()
             && row.status.is_serving()
             && row
                 .last_heartbeat_at

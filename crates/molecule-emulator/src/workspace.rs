@@ -44,6 +44,21 @@ impl Status {
         }
     }
 
+    /// The event that tells of the status.
+    pub(crate) fn event(self) -> &'static str {
+        match self {
+            Self::Provisioning => "WORKSPACE_PROVISIONING",
+            Self::AwaitingAgent => "WORKSPACE_AWAITING_AGENT",
+            Self::Online => "WORKSPACE_ONLINE",
+            Self::Degraded => "WORKSPACE_DEGRADED",
+            Self::Offline => "WORKSPACE_OFFLINE",
+            Self::Failed => "WORKSPACE_PROVISION_FAILED",
+            Self::Paused => "WORKSPACE_PAUSED",
+            Self::Hibernated => "WORKSPACE_HIBERNATED",
+            Self::Removed => "WORKSPACE_REMOVED",
+        }
+    }
+
     pub(crate) fn is_serving(self) -> bool {
         matches!(self, Self::Online | Self::Degraded)
     }
@@ -147,6 +162,9 @@ pub(crate) struct Workspace {
     pub(crate) y: f64,
     pub(crate) last_heartbeat_at: Option<Timestamp>,
     pub(crate) last_outbound_at: Option<Timestamp>,
+    /// When listeners last heard of it.
+    #[serde(skip)]
+    pub(crate) last_event_at: Option<Timestamp>,
     pub(crate) live_until: Option<Timestamp>,
     pub(crate) removed_at: Option<Timestamp>,
     pub(crate) secrets: Secrets,
@@ -180,6 +198,7 @@ impl Workspace {
             y: 0.0,
             last_heartbeat_at: None,
             last_outbound_at: None,
+            last_event_at: None,
             live_until: None,
             removed_at: None,
             secrets: Secrets::new(),

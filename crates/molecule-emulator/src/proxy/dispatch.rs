@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
+use super::message::Message;
 use crate::clock::signed;
 use crate::platform::Platform;
 
@@ -35,26 +36,28 @@ pub(crate) enum Delivery {
     Broken(StatusCode),
 }
 
-/// Posts a message; gives up when the target stays silent for too long.
-pub(crate) async fn deliver(
-    platform: &Platform,
-    target: Uuid,
-    url: &str,
-    body: String,
-) -> Delivery {
+/// Posts a message; gives up when the target stays silent for too long, or when the time of the message is over.
+pub(crate) async fn deliver(platform: &Platform, message: &Message, body: String) -> Delivery {
+    let overdue = async {
+        match message.ceiling {
+            Some(ceiling) => platform.config().clock.sleep(ceiling).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        delivery = post(url, body) => delivery,
-        () = silence(platform, target) => Delivery::Dropped("context canceled".to_owned()),
+        delivery = post(&message.url, body) => delivery,
+        () = silence(platform, message.target) => Delivery::Dropped("context canceled".to_owned()),
+        () = overdue => Delivery::Dropped("context deadline exceeded".to_owned()),
     }
 }
 
-/// Ready once the target has not been heard of for its idle time.
+/// Ready once nothing has happened at the target for its idle time.
 async fn silence(platform: &Platform, target: Uuid) {
     let started = platform.now();
     loop {
         let (heard, idle) = platform.read(|tx| {
             let row = tx.state.get(target);
-            let heard = row.and_then(|row| row.last_heartbeat_at);
+            let heard = row.and_then(|row| row.last_event_at);
             let idle = row.and_then(|row| row.report.idle_timeout_seconds);
             (
                 heard.map_or(started, |at| at.max(started)),

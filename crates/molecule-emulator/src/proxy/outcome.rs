@@ -1,4 +1,4 @@
-//! What the caller and the target's log see of a dispatch.
+//! What the sender and the target's log see of a dispatch.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -9,28 +9,41 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::dispatch::{Delivery, deliver};
+use super::message::{CEILING, Message};
 use crate::activity::Row;
 use crate::platform::Platform;
 use crate::reply::{Reply, encode};
 use crate::tx::Tx;
 
-/// A message on its way to a url.
-#[derive(Clone, Debug)]
-pub(crate) struct Message {
-    pub(crate) target: Uuid,
-    pub(crate) caller: Option<Uuid>,
-    pub(crate) envelope: Value,
-    pub(crate) url: String,
+/// What became of a message, for the one who sent it.
+#[derive(Debug)]
+pub(crate) enum Passage {
+    /// The agent took it; the answer passes as it is, whatever it is.
+    Answered(StatusCode, Bytes),
+    /// It waits for the agent.
+    Queued { id: Uuid, depth: usize },
+    /// It did not get through, or the agent refused it.
+    Refused(Reply),
 }
 
-/// Dispatches a message and answers the caller.
-pub(crate) async fn dispatch(platform: Platform, message: Message) -> Response {
-    let delivery = attempt(&platform, &message).await;
-    match delivery {
-        Delivery::Answered(status, body) if status.is_success() => verbatim(status, body),
-        Delivery::Answered(status, body) => replaced(status, &body).into_response(),
+impl IntoResponse for Passage {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Answered(status, body) => verbatim(status, body),
+            Self::Queued { id, depth } => queued(id, depth),
+            Self::Refused(reply) => reply.into_response(),
+        }
+    }
+}
+
+/// Posts a message to its agent.
+pub(crate) async fn dispatch(platform: Platform, message: Message) -> Passage {
+    match attempt(&platform, &message).await {
+        Delivery::Answered(status, body) if status.is_success() => Passage::Answered(status, body),
+        Delivery::Answered(status, body) => Passage::Refused(replaced(status, &body)),
         Delivery::Unreachable(_) => {
-            Reply::error(StatusCode::BAD_GATEWAY, "failed to reach workspace agent").into_response()
+            let text = "failed to reach workspace agent";
+            Passage::Refused(Reply::error(StatusCode::BAD_GATEWAY, text))
         }
         Delivery::Dropped(_) => platform.write(|tx| tx.busy(&message)),
         Delivery::Broken(status) => {
@@ -38,7 +51,7 @@ pub(crate) async fn dispatch(platform: Platform, message: Message) -> Response {
                 "error": "failed to read agent response",
                 "delivery_confirmed": status.is_success(),
             });
-            Reply::new(StatusCode::BAD_GATEWAY, &body).into_response()
+            Passage::Refused(Reply::new(StatusCode::BAD_GATEWAY, &body))
         }
     }
 }
@@ -59,10 +72,18 @@ pub(crate) async fn drain(platform: Platform, target: Uuid) {
         caller: item.caller,
         envelope: item.envelope,
         url,
+        ceiling: item.caller.map(|_| CEILING),
     };
-    let delivery = attempt(&platform, &message).await;
-    let delivered = matches!(delivery, Delivery::Answered(status, _) if status.is_success());
-    platform.write(|tx| tx.state.queue.settle(item.id, delivered));
+    let answer = match attempt(&platform, &message).await {
+        Delivery::Answered(status, body) if status.is_success() => Some(body),
+        _ => None,
+    };
+    platform.write(|tx| {
+        tx.state.queue.settle(item.id, answer.is_some());
+        if let Some(body) = answer {
+            tx.complete_queued(&message, &body);
+        }
+    });
 }
 
 /// Delivers a message and logs on the target what came of it.
@@ -70,7 +91,7 @@ async fn attempt(platform: &Platform, message: &Message) -> Delivery {
     let clock = &platform.config().clock;
     let started = clock.monotonic();
     let body = encode(&message.envelope);
-    let delivery = deliver(platform, message.target, &message.url, body).await;
+    let delivery = deliver(platform, message, body).await;
     let duration = clock.monotonic().saturating_sub(started).as_millis();
     platform.write(|tx| {
         let row = tx.logged(
@@ -78,11 +99,9 @@ async fn attempt(platform: &Platform, message: &Message) -> Delivery {
             &delivery,
             i64::try_from(duration).unwrap_or(i64::MAX),
         );
-        tx.state.log(row);
-        let now = tx.now;
-        if let Some(row) = message.caller.and_then(|caller| tx.state.get_mut(caller)) {
-            row.last_outbound_at = Some(now);
-        }
+        tx.announce_answer(message, &row);
+        tx.log(row);
+        tx.spoke(message.caller);
     });
     delivery
 }
@@ -112,20 +131,40 @@ impl Tx<'_> {
         row.error_detail = Some(text.to_owned());
     }
 
+    /// Remembers when a workspace last sent something.
+    pub(crate) fn spoke(&mut self, workspace: Option<Uuid>) {
+        let now = self.now;
+        if let Some(row) = workspace.and_then(|id| self.state.get_mut(id)) {
+            row.last_outbound_at = Some(now);
+        }
+    }
+
+    /// The canvas learns what an agent answered to its user.
+    fn announce_answer(&mut self, message: &Message, row: &Row) {
+        if message.caller.is_none() && row.status == "ok" {
+            let payload = json!({
+                "duration_ms": row.duration_ms,
+                "method": row.method,
+                "response_body": row.response_body,
+            });
+            self.emit("A2A_RESPONSE", message.target, payload);
+        }
+    }
+
     /// The target took the connection and not the message: it waits, unless the target handles retries itself.
-    fn busy(&mut self, message: &Message) -> Response {
+    fn busy(&mut self, message: &Message) -> Passage {
         let native = self
             .state
             .get(message.target)
             .is_some_and(|row| row.report.native_session);
         if native {
-            return native_session().into_response();
+            return Passage::Refused(native_session());
         }
         let (id, depth) = self
             .state
             .queue
             .push(message.target, message.caller, &message.envelope);
-        queued(id, depth)
+        Passage::Queued { id, depth }
     }
 }
 
@@ -140,7 +179,7 @@ fn native_session() -> Reply {
 }
 
 /// The answer for a message that no one has answered yet.
-pub(crate) fn queued(id: Uuid, depth: usize) -> Response {
+fn queued(id: Uuid, depth: usize) -> Response {
     let body = json!({
         "message": "workspace agent busy — request queued, will dispatch when capacity available",
         "queue_depth": depth,
@@ -150,7 +189,6 @@ pub(crate) fn queued(id: Uuid, depth: usize) -> Response {
     verbatim(StatusCode::ACCEPTED, encode(&body).into())
 }
 
-/// A body that passes as it is, whatever it is.
 fn verbatim(status: StatusCode, body: Bytes) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::activity::Row;
-use crate::config::Generation;
 use crate::reply::{Reply, internal, not_found};
 use crate::request::parse_id;
 use crate::tx::Tx;
@@ -34,7 +33,7 @@ impl Tx<'_> {
         }
         match row.status {
             Status::Hibernated => return Err(waking()),
-            Status::Removed if self.config.generation == Generation::B => {
+            Status::Removed if !self.config.quirks().removed_receives => {
                 return Err(crate::routes::removed(row));
             }
             Status::Paused => return Err(without_url(row)),
@@ -58,7 +57,7 @@ impl Tx<'_> {
     ) -> Uuid {
         let row = self.received(target, caller, envelope);
         let id = row.id;
-        self.state.log(row);
+        self.log(row);
         id
     }
 

@@ -1,20 +1,19 @@
 //! Messages to agents.
 
+use std::time::Duration;
+
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use uuid::Uuid;
 
-use crate::config::Mode;
 use crate::platform::Platform;
 use crate::proxy::envelope::normalise;
-use crate::proxy::outcome::{Message, dispatch, queued};
-use crate::proxy::target::Route;
-use crate::reply::{Reply, bad_request, forbidden, internal};
-use crate::request::{Bearer, parse_id};
+use crate::proxy::message::{CEILING, Parcel, forward};
+use crate::proxy::outcome::Passage;
+use crate::reply::{Reply, bad_request, forbidden};
+use crate::request::{Bearer, header, parse_id};
 use crate::tx::Tx;
-use crate::url_rules;
 
 /// Callers that are not workspaces and that nobody may claim to be.
 const RESERVED: [&str; 4] = ["system:", "webhook:", "test:", "channel:"];
@@ -25,57 +24,27 @@ pub(crate) async fn send(
     bearer: Bearer,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let caller = headers
-        .get("x-workspace-id")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    match prepare(&platform, &target, caller, &bearer, &body) {
-        Ok(Prepared::Dispatch(message)) => post(platform, message).await,
-        Ok(Prepared::Done(response)) => response,
-        Err(reply) => reply.into_response(),
+) -> Result<Passage, Reply> {
+    let from = header(&headers, "x-workspace-id").unwrap_or("");
+    let caller = platform.read(|tx| tx.source(&target, from, &bearer))?;
+    let envelope = normalise(&body).ok_or_else(|| bad_request("invalid JSON"))?;
+    let ignored = platform.config().quirks().ignored_timeout;
+    let parcel = Parcel {
+        caller,
+        envelope,
+        ceiling: ceiling(caller, header(&headers, "x-timeout"), ignored),
+    };
+    Ok(forward(&platform, &target, parcel).await)
+}
+
+/// The time that a dispatch may take. Where `X-Timeout` is ignored, it still removes the ceiling.
+fn ceiling(caller: Option<Uuid>, asked: Option<&str>, ignored: bool) -> Option<Duration> {
+    let asked = asked.and_then(|seconds| seconds.parse::<u64>().ok());
+    match asked.filter(|seconds| *seconds > 0) {
+        Some(_) if ignored => None,
+        Some(seconds) => Some(Duration::from_secs(seconds)),
+        None => caller.map(|_| CEILING),
     }
-}
-
-enum Prepared {
-    Dispatch(Message),
-    Done(Response),
-}
-
-fn prepare(
-    platform: &Platform,
-    target: &str,
-    caller: &str,
-    bearer: &Bearer,
-    body: &[u8],
-) -> Result<Prepared, Reply> {
-    platform.write(|tx| {
-        let source = tx.source(target, caller, bearer)?;
-        let envelope = normalise(body).ok_or_else(|| bad_request("invalid JSON"))?;
-        let (id, route) = tx.route_to(target)?;
-        Ok(match route {
-            Route::Push(url) => Prepared::Dispatch(Message {
-                target: id,
-                caller: source,
-                envelope,
-                url,
-            }),
-            // What the platform answers here is not known; clients must handle a queued message anyway.
-            Route::Poll => Prepared::Done(queued(tx.leave_in_log(id, source, envelope), 1)),
-        })
-    })
-}
-
-/// The dispatch goes on when the caller hangs up: its reply is then in the target's log only.
-async fn post(platform: Platform, message: Message) -> Response {
-    let config = platform.config();
-    let strict = config.mode == Mode::Production && !config.is_tenant();
-    if strict && !url_rules::is_routable(&message.url, false).await {
-        let text = "workspace URL is not publicly routable";
-        return Reply::error(StatusCode::BAD_GATEWAY, text).into_response();
-    }
-    let dispatched = tokio::spawn(dispatch(platform, message)).await;
-    dispatched.unwrap_or_else(|_| internal("dispatch failed").into_response())
 }
 
 impl Tx<'_> {
@@ -89,13 +58,34 @@ impl Tx<'_> {
         if RESERVED.iter().any(|reserved| caller.starts_with(reserved)) {
             return Err(forbidden("invalid caller ID"));
         }
+        if caller.is_empty() && !self.config.quirks().open_canvas {
+            self.require_admin(bearer)?;
+        }
         if !caller.is_empty() && caller != target {
             self.require_caller(caller, bearer)?;
-            if !self.may_talk(caller, target) {
-                let text = "access denied: workspaces cannot communicate per hierarchy rules";
-                return Err(forbidden(text));
-            }
+            self.check_access(caller, target)?;
         }
         Ok(parse_id(caller))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(caller: bool, asked: Option<&str>, ignored: bool, expect: Option<u64>) {
+        let caller = caller.then(Uuid::nil);
+        let found = ceiling(caller, asked, ignored).map(|time| time.as_secs());
+        assert_eq!(found, expect, "{caller:?} {asked:?} {ignored}");
+    }
+
+    #[test]
+    fn a_timeout_header_removes_the_ceiling_and_does_nothing_else_where_it_is_ignored() {
+        check(true, None, true, Some(1800));
+        check(false, None, true, None);
+        check(true, Some("2"), true, None);
+        check(true, Some("2"), false, Some(2));
+        check(true, Some("soon"), false, Some(1800));
+        check(true, Some("0"), true, Some(1800));
     }
 }

@@ -13,6 +13,7 @@ use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, bad_request, forbidden};
 use crate::request::{Bearer, Params, decode, or_zero, parse_id};
 use crate::tx::Tx;
+use crate::workspace::Workspace;
 
 pub(crate) async fn list(
     State(platform): State<Platform>,
@@ -135,7 +136,7 @@ pub(crate) async fn report(
         row.response_body = report.response_body;
         (row.method, row.summary) = (report.method, report.summary);
         (row.error_detail, row.duration_ms) = (report.error_detail, report.duration_ms);
-        tx.state.log(row);
+        tx.log(row);
         Ok(Reply::ok(&json!({ "status": "logged" })))
     })
 }
@@ -178,10 +179,13 @@ pub(crate) async fn notify(
         tx.require_workspace(&id, &bearer)?;
         let notification: Notification = decode(&body)?;
         check_notification(&notification)?;
-        let mut row = Row::new(tx.row(&id)?.id, "a2a_receive", tx.now);
+        let workspace = tx.row(&id)?;
+        let (id, payload) = (workspace.id, notification.event(workspace));
+        let mut row = Row::new(id, "a2a_receive", tx.now);
         row.method = Some("notify".to_owned());
         row.summary = Some(format!("Agent message: {}", notification.message));
         row.response_body = Some(notification.into_body());
+        tx.emit("AGENT_MESSAGE", id, payload);
         tx.state.log(row);
         Ok(Reply::ok(&json!({ "status": "sent" })))
     })
@@ -202,6 +206,16 @@ fn check_notification(notification: &Notification) -> Result<(), Reply> {
 }
 
 impl Notification {
+    /// What the user's canvas hears.
+    fn event(&self, from: &Workspace) -> Value {
+        let mut payload =
+            json!({ "message": self.message, "name": from.name, "workspace_id": from.id });
+        if !self.attachments.is_empty() {
+            payload["attachments"] = json!(self.attachments);
+        }
+        payload
+    }
+
     fn into_body(self) -> Value {
         let mut body = json!({ "result": self.message });
         if !self.attachments.is_empty() {

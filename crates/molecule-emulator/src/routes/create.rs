@@ -92,6 +92,7 @@ impl Tx<'_> {
         row.status = Status::Online;
         row.url = url;
         self.state.insert(row);
+        self.record_status(id);
         created(&json!({ "external": true, "id": id, "status": "online" }))
     }
 
@@ -100,6 +101,7 @@ impl Tx<'_> {
         let id = row.id;
         row.fail_to_start(self.now);
         self.state.insert(row);
+        self.record_status(id);
         created(&json!({
             "awareness_namespace": format!("workspace:{id}"),
             "id": id,
@@ -147,6 +149,7 @@ impl Tx<'_> {
     fn create_waiting(&mut self, row: Workspace, base: &str) -> Reply {
         let id = row.id;
         self.state.insert(row);
+        self.record_status(id);
         let register = format!("{base}/registry/register");
         created(&json!({
             "connection": {

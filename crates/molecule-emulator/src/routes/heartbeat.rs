@@ -9,13 +9,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::clock::signed;
-use crate::config::Generation;
 use crate::platform::Platform;
 use crate::proxy::outcome::drain;
 use crate::reply::{Outcome, Reply, bad_request, internal, unauthorized};
 use crate::request::{Bearer, decode, or_zero, parse_id};
 use crate::tx::Tx;
-use crate::workspace::Report;
+use crate::workspace::{Report, Status};
 
 #[derive(Deserialize)]
 struct Heartbeat {
@@ -104,18 +103,43 @@ impl Tx<'_> {
         if beat.monthly_spend != 0 {
             row.monthly_spend = beat.monthly_spend;
         }
-        row.report = beat.into_report();
+        let (before, report) = (row.status, beat.into_report());
+        let before_task = std::mem::replace(&mut row.report, report).current_task;
         row.last_heartbeat_at = Some(now);
         row.set_status(row.status_after_heartbeat(), now);
         // A heartbeat extends the liveness key and does not create one.
         row.live_until = row.live_until.and_then(|_| now.checked_add(ttl).ok());
-        Ok((row.report.active_tasks < row.max_concurrent_tasks).then_some(id))
+        let has_room = row.report.active_tasks < row.max_concurrent_tasks;
+        self.announce_heartbeat(id, before, &before_task);
+        Ok(has_room.then_some(id))
+    }
+
+    fn announce_heartbeat(&mut self, id: Uuid, status: Status, task: &str) {
+        let Some(row) = self.state.get(id) else {
+            return;
+        };
+        let Report {
+            active_tasks,
+            uptime_seconds,
+            current_task,
+            ..
+        } = row.report.clone();
+        let changed = row.status != status;
+        if changed {
+            self.record_status(id);
+        }
+        if current_task != task {
+            let payload = json!({ "active_tasks": active_tasks, "current_task": current_task });
+            self.emit("TASK_UPDATED", id, payload);
+        }
+        let payload = json!({ "active_tasks": active_tasks, "uptime_seconds": uptime_seconds });
+        self.emit("WORKSPACE_HEARTBEAT", id, payload);
     }
 
     fn heartbeat_of_removed(&self) -> Result<Option<Uuid>, Reply> {
-        match self.config.generation {
-            Generation::A => Ok(None),
-            Generation::B => Err(unauthorized("invalid workspace auth token")),
+        if self.config.quirks().removed_beats {
+            return Ok(None);
         }
+        Err(unauthorized("invalid workspace auth token"))
     }
 }

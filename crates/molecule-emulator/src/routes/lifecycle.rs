@@ -55,6 +55,7 @@ pub(crate) async fn pause(
             if let Some(row) = tx.state.get_mut(id) {
                 row.disconnect(Status::Paused, now);
             }
+            tx.record_status(id);
         });
         Ok(Reply::ok(
             &json!({ "paused_count": count, "status": "paused" }),
@@ -107,6 +108,7 @@ pub(crate) async fn hibernate(
         // The database of generation A lacks the value: the answer is the same and nothing happens.
         if known {
             row.disconnect(Status::Hibernated, now);
+            tx.record_status(id);
         }
         Ok(Reply::ok(&json!({ "status": "hibernated" })))
     })
@@ -149,6 +151,7 @@ pub(crate) async fn delete(
         let below = tx.state.descendants(id);
         for each in below.iter().chain([&id]) {
             tx.state.remove(*each, tx.now);
+            tx.record_status(*each);
             if asked("purge") {
                 tx.state.purge(*each);
             }

@@ -4,6 +4,7 @@ mod a2a;
 mod activity;
 mod chat;
 mod create;
+mod delegations;
 mod heartbeat;
 mod lifecycle;
 mod misc;
@@ -56,6 +57,18 @@ pub(crate) fn router() -> Router<Platform> {
         .add(POST, "/workspaces/{id}/hibernate", lifecycle::hibernate)
         .add(POST, "/workspaces/{id}/restart", lifecycle::restart)
         .add(POST, "/workspaces/{id}/a2a", a2a::send)
+        .add(POST, "/workspaces/{id}/delegate", delegations::delegate)
+        .add(GET, "/workspaces/{id}/delegations", delegations::list)
+        .add(
+            POST,
+            "/workspaces/{id}/delegations/record",
+            delegations::record,
+        )
+        .add(
+            POST,
+            "/workspaces/{id}/delegations/{delegation}/update",
+            delegations::update,
+        )
         .add(GET, "/workspaces/{id}/activity", activity::list)
         .add(POST, "/workspaces/{id}/activity", activity::report)
         .add(POST, "/workspaces/{id}/notify", activity::notify)

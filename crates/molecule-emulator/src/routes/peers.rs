@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::config::{Generation, Mode};
+use crate::config::Mode;
 use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, bad_request, forbidden};
 use crate::request::{Bearer, Params, decode, or_zero, parse_id};
@@ -27,9 +27,8 @@ pub(crate) async fn list(
         tx.require_asker(&id, &bearer)?;
         let id = tx.row(&id)?.id;
         let peers = tx.state.peers(id);
-        // Generation A panics on a peer without a role when it searches.
         let has_null_role = peers.iter().any(|row| row.role.is_none());
-        if wanted.is_some() && has_null_role && tx.config.generation == Generation::A {
+        if wanted.is_some() && has_null_role && tx.config.quirks().search_panics {
             return Ok(None);
         }
         let found = peers

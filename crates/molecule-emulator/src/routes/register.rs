@@ -12,9 +12,10 @@ use crate::config::Generation;
 use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, bad_request, internal};
 use crate::request::{Bearer, decode, or_zero, parse_id, present};
+use crate::routes::removed;
 use crate::tx::Tx;
 use crate::url_rules;
-use crate::workspace::{DeliveryMode, Status, Workspace};
+use crate::workspace::{DeliveryMode, EXTERNAL, Status, Workspace};
 
 /// How long the url of a container is remembered as its own.
 const URL_CACHE: std::time::Duration = std::time::Duration::from_secs(300);
@@ -44,7 +45,7 @@ pub(crate) async fn register(
     let mode = platform.read(|tx| tx.delivery_mode(&payload.id, asked));
     let accepted = url_rules::is_acceptable(&payload.url, platform.config().is_tenant()).await;
     if !accepted && mode != Some(DeliveryMode::Poll) {
-        return Err(invalid());
+        return Err(refused_url(&platform));
     }
     let url = if accepted { payload.url } else { String::new() };
     platform.write(|tx| tx.register(&payload.id, &bearer, Registered { url, card, mode }))
@@ -52,6 +53,13 @@ pub(crate) async fn register(
 
 fn invalid() -> Reply {
     bad_request("invalid request body")
+}
+
+fn refused_url(platform: &Platform) -> Reply {
+    if platform.config().quirks().hidden_reason {
+        return invalid();
+    }
+    bad_request("url must be http or https, and its host must resolve to public addresses")
 }
 
 /// The mode that the payload asks for; generation A has never heard of it.
@@ -95,8 +103,12 @@ impl Tx<'_> {
         let mode = registered.mode;
         self.require_own_if_any(id, bearer)?;
         let id = parse_id(id).ok_or_else(|| internal("registration failed"))?;
-        if self.state.get(id).is_none() {
-            self.self_create(id);
+        match self.state.get(id) {
+            Some(row) if row.is_removed() && !self.config.quirks().dead_tokens => {
+                return Err(removed(row));
+            }
+            Some(_) => {}
+            None => self.self_create(id),
         }
         self.bring_online(id, registered);
         let mut answer = Map::new();
@@ -117,6 +129,9 @@ impl Tx<'_> {
     fn self_create(&mut self, id: Uuid) {
         let mut row = Workspace::new(id, id.to_string(), self.now);
         row.tier = 1;
+        if !self.config.quirks().containers_by_registration {
+            EXTERNAL.clone_into(&mut row.runtime);
+        }
         self.state.insert(row);
     }
 
@@ -135,6 +150,7 @@ impl Tx<'_> {
         row.last_heartbeat_at = Some(now);
         row.live_until = now.checked_add(ttl).ok();
         row.url_cached_until = now.checked_add(signed(URL_CACHE)).ok();
+        self.record_status(id);
     }
 }
 
@@ -163,7 +179,8 @@ pub(crate) async fn update_card(
         let failed = || Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "failed to update");
         let id = parse_id(&payload.workspace_id).ok_or_else(failed)?;
         if let Some(row) = tx.state.get_mut(id) {
-            row.agent_card = card;
+            row.agent_card = card.clone();
+            tx.record("AGENT_CARD_UPDATED", id, json!({ "agent_card": card }));
         }
         Ok(Reply::ok(&json!({ "status": "updated" })))
     })

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::config::Generation;
 use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, bad_request, not_found};
 use crate::request::{Bearer, Params, decode, parse_id};
@@ -41,7 +40,8 @@ pub(crate) async fn show(
             .state
             .get(id)
             .ok_or_else(|| not_found("workspace not found"))?;
-        if row.is_removed() && tx.config.generation == Generation::B && !include_removed {
+        let shown = include_removed || tx.config.quirks().removed_is_shown;
+        if row.is_removed() && !shown {
             return Err(removed(row));
         }
         Ok(Reply::ok(&row.public()))

@@ -5,6 +5,7 @@ mod agent;
 mod client;
 mod container;
 mod conventions;
+mod delegations;
 mod generation_b;
 mod inbox;
 mod lifecycle;

@@ -7,24 +7,15 @@ use molecule_protocol::transcripts::{Exchange, Transcript, all};
 use crate::replay::{Report, replay};
 
 /// What this platform does not do yet. A recorded exchange is skipped for one of these reasons or for none.
-const REASONS: [&str; 4] = [
-    "counts rows that delegations left",
-    "delegation",
-    "events",
-    "misc",
-];
+const REASONS: [&str; 2] = ["events", "misc"];
 
-fn exempt(transcript: &Transcript, exchange: &Exchange) -> Option<&'static str> {
+fn exempt(_: &Transcript, exchange: &Exchange) -> Option<&'static str> {
     let path = exchange.request.path.as_str();
-    let is_log_of_delegations =
-        transcript.source.starts_with("04-") && exchange.expect_rows == Some(7);
-    let [rows, delegation, events, misc] = REASONS;
+    let [events, misc] = REASONS;
     match exchange.topic.as_str() {
-        "delegation" => Some(delegation),
         "events" => Some(events),
         "misc" if !["/health", "/nope"].contains(&path) => Some(misc),
         "activity" if path.contains("/session-search") => Some(misc),
-        "activity" if is_log_of_delegations => Some(rows),
         _ => None,
     }
 }
