@@ -115,6 +115,7 @@ impl Emulator {
             task.abort();
             let _ = task.await;
         }
+        self.cancel.cancel();
     }
 }
 
@@ -124,6 +125,8 @@ impl Drop for Emulator {
             .iter()
             .chain(&self.server)
             .for_each(JoinHandle::abort);
+        // Sockets are no longer in the server's hands.
+        self.cancel.cancel();
         self.platform.suspend_sweeps();
     }
 }

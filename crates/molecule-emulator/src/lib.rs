@@ -16,6 +16,7 @@ mod plugins;
 mod provisioner;
 mod proxy;
 mod quirks;
+mod records;
 mod relations;
 mod reply;
 mod request;

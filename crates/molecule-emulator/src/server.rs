@@ -1,9 +1,12 @@
 //! The listening side: connections, and their end.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
 use axum::{Extension, Router};
+use http::request::Parts;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,6 +21,18 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client(pub(crate) SocketAddr);
 
+/// Whether the server that took a request is stopping; what never ends by itself ends then.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stopping(pub(crate) CancellationToken);
+
+impl<S: Send + Sync> FromRequestParts<S> for Stopping {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
 /// Accepts connections until cancelled, then lets them finish. When the future is dropped, so are they.
 pub(crate) async fn serve(listener: TcpListener, router: Router, cancel: CancellationToken) {
     let mut connections = JoinSet::new();
@@ -25,7 +40,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, cancel: Cancell
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
-                    let router = router.clone().layer(Extension(Client(client)));
+                    let stopping = Extension(Stopping(cancel.clone()));
+                    let router = router.clone().layer((Extension(Client(client)), stopping));
                     connections.spawn(connection(stream, router, cancel.clone()));
                 }
                 Err(error) => {
@@ -49,7 +65,8 @@ async fn connection(stream: TcpStream, router: Router, cancel: CancellationToken
     let serving = http1::Builder::new()
         .title_case_headers(true)
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::activity::{Log, Row};
 use crate::events::History;
 use crate::proxy::queue::Queue;
+use crate::records::Records;
 use crate::token::{OrgToken, Tokens};
 use crate::workspace::{Secrets, Workspace};
 
@@ -25,6 +26,7 @@ pub(crate) struct State {
     /// The first row of the delegation that a source's key stands for.
     pub(crate) delegation_keys: BTreeMap<Uuid, BTreeMap<String, Uuid>>,
     pub(crate) events: History,
+    pub(crate) records: BTreeMap<Uuid, Records>,
     next_seq: u64,
 }
 
@@ -63,6 +65,7 @@ impl State {
         self.workspaces.remove(&id);
         self.activity.remove(&id);
         self.delegation_keys.remove(&id);
+        self.records.remove(&id);
         self.queue.forget(id);
     }
 }

@@ -104,17 +104,20 @@ pub(crate) struct OrgToken {
     pub(crate) id: Uuid,
     pub(crate) name: String,
     pub(crate) prefix: String,
+    #[serde(default)]
+    pub(crate) created_at: Option<Timestamp>,
     digest: String,
 }
 
 impl OrgToken {
     /// A fresh organisation token and its text.
-    pub(crate) fn issue(name: String) -> (Self, String) {
+    pub(crate) fn issue(name: String, now: Timestamp) -> (Self, String) {
         let token = mint();
         let row = Self {
             id: Uuid::new_v4(),
             name,
             prefix: prefix(&token),
+            created_at: Some(now),
             digest: digest(&token),
         };
         (row, token)

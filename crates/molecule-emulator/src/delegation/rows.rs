@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::text::{answer_text, cut, database_text};
 use super::{Order, Taken};
-use crate::activity::Row;
+use crate::activity::{Log, Row};
 use crate::proxy::message::Message;
 use crate::tx::Tx;
 
@@ -87,7 +87,7 @@ impl Tx<'_> {
     /// The newest rows of delegations of a workspace.
     pub(crate) fn delegations(&self, source: Uuid) -> Vec<Value> {
         let log = self.state.activity.get(&source).into_iter();
-        let rows = log.flat_map(|log| log.newest_first());
+        let rows = log.flat_map(Log::newest_first);
         rows.filter(|row| row.is_delegation())
             .take(LISTED)
             .map(Row::listed)
@@ -144,7 +144,7 @@ impl Tx<'_> {
     /// Moves the first row of a delegation on.
     pub(crate) fn mark_delegation(&mut self, source: Uuid, id: &str, status: &str, error: &str) {
         let log = self.state.activity.get_mut(&source).into_iter();
-        for row in log.flat_map(|log| log.rows_mut()) {
+        for row in log.flat_map(Log::rows_mut) {
             if row.is_delegate(id) {
                 status.clone_into(&mut row.status);
                 if !error.is_empty() {
@@ -216,7 +216,7 @@ impl Tx<'_> {
         };
         let text = answer_text(body);
         let log = self.state.activity.get_mut(&source).into_iter();
-        for row in log.flat_map(|log| log.rows_mut()) {
+        for row in log.flat_map(Log::rows_mut) {
             if row.is_result(id) && row.status == "queued" {
                 complete(row, id, &text);
             }

@@ -48,7 +48,7 @@ fn preflight() -> Response {
 }
 
 /// Exactly `http://<Host>` or `https://<Host>`: no path, no trailing slash, no other name of the same machine.
-fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+pub(super) fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let (Ok(origin), Some(host)) = (
         origin.to_str(),
         headers.get(HOST).and_then(|v| v.to_str().ok()),

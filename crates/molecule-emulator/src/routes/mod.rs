@@ -1,17 +1,24 @@
 //! Every route of the platform that exists here, in one table.
 
 mod a2a;
+mod about;
 mod activity;
+mod approvals;
 mod chat;
+mod checkpoints;
 mod create;
 mod delegations;
 mod heartbeat;
 mod lifecycle;
+mod memories;
+mod memory;
 mod misc;
 mod peers;
 mod plugins;
 mod register;
 mod secrets;
+mod session_search;
+mod stream;
 mod tokens;
 mod workspaces;
 
@@ -104,13 +111,83 @@ pub(crate) fn router() -> Router<Platform> {
             "/workspaces/{id}/plugins/{name}/download",
             plugins::download,
         )
+        .add(GET, "/org/tokens", tokens::list_of_org)
         .add(POST, "/org/tokens", tokens::create_for_org)
+        .add(DELETE, "/org/tokens/{token}", tokens::revoke_of_org)
         .add(GET, "/admin/workspaces/{id}/test-token", tokens::test_token);
-    table
+    lesser(table)
         .0
         .fallback(unrouted)
         .method_not_allowed_fallback(unrouted)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// What no agent needs to run.
+fn lesser(table: Table) -> Table {
+    table
+        .add(GET, "/ws", stream::socket)
+        .add(GET, "/workspaces/{id}/events/stream", stream::stream)
+        .add(GET, "/events", stream::list)
+        .add(GET, "/events/{id}", stream::list_of)
+        .add(
+            GET,
+            "/workspaces/{id}/session-search",
+            session_search::search,
+        )
+        .add(GET, "/workspaces/{id}/memory", memory::list)
+        .add(POST, "/workspaces/{id}/memory", memory::write)
+        .add(GET, "/workspaces/{id}/memory/{key}", memory::show)
+        .add(DELETE, "/workspaces/{id}/memory/{key}", memory::delete)
+        .add(GET, "/workspaces/{id}/memories", memories::search)
+        .add(POST, "/workspaces/{id}/memories", memories::commit)
+        .add(
+            DELETE,
+            "/workspaces/{id}/memories/{memory}",
+            memories::forget,
+        )
+        .add(GET, "/approvals/pending", approvals::list_pending)
+        .add(GET, "/workspaces/{id}/approvals", approvals::list)
+        .add(POST, "/workspaces/{id}/approvals", approvals::ask)
+        .add(
+            POST,
+            "/workspaces/{id}/approvals/{approval}/decide",
+            approvals::decide,
+        )
+        .add(POST, "/workspaces/{id}/checkpoints", checkpoints::save)
+        .add(
+            GET,
+            "/workspaces/{id}/checkpoints/{workflow}",
+            checkpoints::show,
+        )
+        .add(
+            DELETE,
+            "/workspaces/{id}/checkpoints/{workflow}",
+            checkpoints::delete,
+        )
+        .add(GET, "/workspaces/{id}/budget", about::budget)
+        .add(PATCH, "/workspaces/{id}/budget", about::set_budget)
+        .add(GET, "/workspaces/{id}/metrics", about::metrics)
+        .add(GET, "/workspaces/{id}/model", about::model)
+        .add(GET, "/workspaces/{id}/config", about::config)
+        .add(
+            GET,
+            "/workspaces/{id}/instructions/resolve",
+            about::instructions,
+        )
+        .add(GET, "/workspaces/{id}/audit", about::audit)
+        .add(GET, "/workspaces/{id}/transcript", about::transcript)
+        .add(
+            GET,
+            "/workspaces/{id}/github-installation-token",
+            about::github_token,
+        )
+        .add(POST, "/workspaces/{id}/chat/uploads", about::upload)
+        .add(GET, "/workspaces/{id}/chat/download", about::download)
+        .add(GET, "/workspaces/{id}/schedules", about::nothing)
+        .add(GET, "/workspaces/{id}/channels", about::nothing)
+        .add(GET, "/workspaces/{id}/traces", about::nothing)
+        .add(GET, "/workspaces/{id}/shared-context", about::nothing)
+        .add(GET, "/workspaces/{id}/files", about::nothing)
 }
 
 /// Routes, each with the redirect of its spelling with a trailing slash.

@@ -121,7 +121,7 @@ pub(crate) async fn create_for_org(
     platform.write(|tx| {
         tx.require_admin(&bearer)?;
         let Named { name } = decode(&body)?;
-        let (row, token) = OrgToken::issue(name);
+        let (row, token) = OrgToken::issue(name, tx.now);
         let answer = json!({
             "id": row.id,
             "prefix": row.prefix,
@@ -131,6 +131,42 @@ pub(crate) async fn create_for_org(
         });
         tx.state.org_tokens.push(row);
         Ok(Reply::ok(&answer))
+    })
+}
+
+/// The live tokens of the organisation, newest first.
+pub(crate) async fn list_of_org(State(platform): State<Platform>, bearer: Bearer) -> Outcome {
+    platform.read(|tx| {
+        tx.require_admin(&bearer)?;
+        let shown = |row: &OrgToken| {
+            json!({
+                "created_at": row.created_at,
+                "id": row.id,
+                "name": row.name,
+                "prefix": row.prefix,
+            })
+        };
+        let tokens: Vec<_> = tx.state.org_tokens.iter().rev().map(shown).collect();
+        Ok(Reply::ok(
+            &json!({ "count": tokens.len(), "tokens": tokens }),
+        ))
+    })
+}
+
+pub(crate) async fn revoke_of_org(
+    State(platform): State<Platform>,
+    Path(token): Path<String>,
+    bearer: Bearer,
+) -> Outcome {
+    platform.write(|tx| {
+        tx.require_admin(&bearer)?;
+        let id = parse_id(&token).ok_or_else(|| internal("failed to revoke"))?;
+        let before = tx.state.org_tokens.len();
+        tx.state.org_tokens.retain(|row| row.id != id);
+        if tx.state.org_tokens.len() == before {
+            return Err(not_found("token not found or already revoked"));
+        }
+        Ok(Reply::ok(&json!({ "revoked": id })))
     })
 }
 
