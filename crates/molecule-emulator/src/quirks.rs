@@ -40,6 +40,12 @@ macro_rules! quirks {
                 Self { $($name: false,)+ }
             }
 
+            /// A platform that makes every mistake there is a switch for.
+            #[must_use]
+            pub fn all() -> Self {
+                Self { $($name: true,)+ }
+            }
+
             /// The names of the mistakes it makes.
             #[must_use]
             pub fn names(&self) -> Vec<&'static str> {
@@ -96,4 +102,7 @@ quirks! {
     /// A message for a polling agent is answered with 200 and `{"status":"queued"}`, which is no JSON-RPC answer; otherwise
     /// with 202 and a `queue_id`.
     plain_poll_answer, with_plain_poll_answer: false, false;
+    /// Rows of received messages say the same a second time under `data`, in the words of a later client: `text`, `source`,
+    /// `peer_id`, `peer_name` and the like. No server that does was seen.
+    described_rows, with_described_rows: false, false;
 }

@@ -12,6 +12,7 @@ use crate::config::Generation;
 use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, bad_request, forbidden};
 use crate::request::{Bearer, Params, decode, or_zero, parse_id};
+use crate::routes::chat::text_of;
 use crate::tx::Tx;
 use crate::workspace::Workspace;
 
@@ -27,7 +28,12 @@ pub(crate) async fn list(
         let log = parse_id(&id).and_then(|id| tx.state.activity.get(&id));
         let empty = crate::activity::Log::default();
         let rows = log.unwrap_or(&empty).query(&query);
-        rows.map(|rows| Reply::ok(&rows)).map_err(|_| gone())
+        let rows = rows.map_err(|_| gone())?;
+        if !tx.config.quirks().described_rows {
+            return Ok(Reply::ok(&rows));
+        }
+        let described: Vec<Value> = rows.into_iter().map(|row| tx.described(row)).collect();
+        Ok(Reply::ok(&described))
     })
 }
 
@@ -60,6 +66,27 @@ pub(crate) fn before(params: &Params) -> Result<Option<Timestamp>, Reply> {
 }
 
 impl Tx<'_> {
+    /// A row with what a reader of `data` looks for.
+    fn described(&self, row: &Row) -> Value {
+        let mut described = json!(row);
+        if row.activity_type != "a2a_receive" || row.is_notify() {
+            return described;
+        }
+        let said = row.request_body.as_ref().unwrap_or(&Value::Null);
+        let peer = row.source_id.and_then(|id| self.state.get(id));
+        described["data"] = json!({
+            "activity_id": row.id,
+            "agent_card_url": row.source_id.map(|id| format!("/registry/discover/{id}")),
+            "kind": if peer.is_some() { "peer_agent" } else { "canvas_user" },
+            "peer_id": row.source_id,
+            "peer_name": peer.map(|peer| &peer.name),
+            "peer_role": peer.and_then(|peer| peer.role.as_ref()),
+            "source": if peer.is_some() { "peer_agent" } else { "canvas_user" },
+            "text": text_of(&said["params"]["message"]["parts"]),
+        });
+        described
+    }
+
     fn query(&self, params: &Params) -> Result<Query, Reply> {
         let source = match params.get("source").map(String::as_str) {
             None | Some("") => None,

@@ -71,7 +71,8 @@ fn parts(of: &Value) -> impl Iterator<Item = &Value> {
     of.as_array().into_iter().flatten()
 }
 
-fn text_of(of: &Value) -> String {
+/// The texts among the parts of a message.
+pub(crate) fn text_of(of: &Value) -> String {
     let texts = parts(of).filter(|part| part["kind"] == "text" || part["type"] == "text");
     texts
         .filter_map(|part| part["text"].as_str())

@@ -172,6 +172,15 @@ async fn a_conversation_can_be_read_back() {
     );
     assert_eq!(said[1]["attachments"][0]["name"], "a");
 
+    let earlier = world
+        .get(&format!("{path}?before_ts=2026-01-01T00:00:01Z"))
+        .bearer(&poller.token)
+        .send()
+        .await
+        .json();
+    let earlier: Vec<_> = earlier["messages"].as_array().unwrap().iter().collect();
+    assert_eq!((earlier.len(), &earlier[0]["content"]), (1, &json!("ping")));
+
     let last = world
         .get(&format!("{path}?limit=1"))
         .bearer(&poller.token)

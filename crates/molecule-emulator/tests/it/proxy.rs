@@ -5,7 +5,7 @@ use std::time::Duration;
 use molecule_protocol::transcripts::Behaviour;
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{Workspace, World};
 
 #[tokio::test]
 async fn the_agent_sees_the_envelope_and_nothing_of_the_caller() {
@@ -68,6 +68,114 @@ async fn a_dropped_message_is_queued_once_and_delivered_with_a_heartbeat() {
         .map(|got| got.body["params"]["message"]["messageId"].clone())
         .collect();
     assert_eq!(ids, ["m-1", "m-1", "m-1", "m-2"]);
+}
+
+#[tokio::test]
+async fn each_heartbeat_delivers_one_message_in_the_order_they_came() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let target = world.pusher("target", &agent).await;
+    agent.behave(Behaviour {
+        drop: true,
+        ..Behaviour::default()
+    });
+    for (depth, id) in ["m-1", "m-2"].into_iter().enumerate() {
+        let answer = world.say(&target, id).await;
+        assert_eq!(answer.json()["queue_depth"], depth + 1);
+    }
+    agent.behave(Behaviour {
+        echo: true,
+        ..Behaviour::default()
+    });
+    for sent in [3, 4] {
+        world.beat(&target).await;
+        let got = agent.wait_for(sent).await;
+        assert_eq!(got.len(), sent);
+        while delivered(&world, &target).await < sent - 2 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let ids: Vec<_> = agent
+        .received()
+        .into_iter()
+        .map(|got| got.body["params"]["message"]["messageId"].clone())
+        .collect();
+    assert_eq!(ids, ["m-1", "m-2", "m-1", "m-2"]);
+}
+
+async fn delivered(world: &World, target: &Workspace) -> usize {
+    let rows = world.activity(target, "").await.json();
+    let rows = rows.as_array().unwrap().iter();
+    rows.filter(|row| row["status"] == "ok").count()
+}
+
+#[tokio::test]
+async fn a_message_is_given_up_after_five_deliveries() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let target = world.pusher("target", &agent).await;
+    agent.behave(Behaviour {
+        drop: true,
+        ..Behaviour::default()
+    });
+    world.say(&target, "m-1").await;
+    for sent in 2..=6 {
+        world.beat(&target).await;
+        agent.wait_for(sent).await;
+        while world
+            .activity(&target, "")
+            .await
+            .json()
+            .as_array()
+            .unwrap()
+            .len()
+            < sent
+        {
+            tokio::task::yield_now().await;
+        }
+    }
+    world.beat(&target).await;
+    world.say(&target, "m-2").await;
+    let last = agent.received().pop().unwrap().body;
+    assert_eq!(
+        (
+            agent.received().len(),
+            &last["params"]["message"]["messageId"]
+        ),
+        (7, &json!("m-2"))
+    );
+}
+
+#[tokio::test]
+async fn relatives_in_line_may_write_to_each_other_and_cousins_may_not() {
+    let world = World::start().await;
+    let root = world.poller("root").await;
+    let (child, nephew) = (
+        world.create_below("child", Some(&root)).await,
+        world.create_below("other child", Some(&root)).await,
+    );
+    let grandchild = world.create_below("grandchild", Some(&child)).await;
+    for workspace in [&child, &nephew, &grandchild] {
+        world.register(workspace, &json!({})).await;
+    }
+    for (from, to, expect) in [
+        (&root, &grandchild, 202),
+        (&grandchild, &root, 202),
+        (&child, &nephew, 202),
+        (&nephew, &grandchild, 403),
+        (&grandchild, &nephew, 403),
+    ] {
+        let call = world
+            .message(to, "m", "hi")
+            .header("x-workspace-id", &from.id);
+        let answer = call.bearer(&from.token).send().await;
+        assert_eq!(answer.status, expect, "{}", answer.text());
+        let path = format!("/registry/discover/{}", to.id);
+        let found = world.get(&path).header("x-workspace-id", &from.id);
+        let found = found.bearer(&from.token).send().await;
+        // Whoever polls has no url to be found under.
+        assert_eq!(found.status, if expect == 202 { 503 } else { 403 });
+    }
 }
 
 #[tokio::test]

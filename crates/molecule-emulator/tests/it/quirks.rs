@@ -220,6 +220,28 @@ async fn a_message_for_a_polling_agent_may_look_like_its_answer() {
 }
 
 #[tokio::test]
+async fn rows_may_describe_their_message_a_second_time() {
+    let world = with(Quirks::of(Generation::B).with_described_rows(true)).await;
+    let (peer, poller) = (world.poller("peer").await, world.poller("poller").await);
+    let call = world.message(&poller, "m", "hello");
+    let call = call.header("x-workspace-id", &peer.id).bearer(&peer.token);
+    call.send().await;
+    world.say(&poller, "hi").await;
+    let rows = world.activity(&poller, "").await.json();
+    let by_user = &rows[0]["data"];
+    assert_eq!(
+        (&by_user["source"], &by_user["peer_id"], &by_user["text"]),
+        (&json!("canvas_user"), &Value::Null, &json!("hi"))
+    );
+    let by_peer = &rows[1]["data"];
+    assert_eq!(
+        (&by_peer["peer_id"], &by_peer["peer_name"], &by_peer["text"]),
+        (&json!(peer.id), &json!("peer"), &json!("hello"))
+    );
+    assert_eq!(by_peer["activity_id"], rows[1]["id"]);
+}
+
+#[tokio::test]
 async fn the_edge_lets_through_who_names_the_platform_as_origin() {
     let world = World::with(EmulatorConfig::new().with_edge(true)).await;
     let origin = world.platform.url();
@@ -257,4 +279,24 @@ async fn the_edge_lets_through_who_names_the_platform_as_origin() {
         assert_eq!(call.clone().send().await.status, 404);
         assert_eq!(call.header("origin", &origin).send().await.status, 200);
     }
+}
+
+/// The table of switches in the README.
+#[test]
+fn the_readme_lists_every_switch_with_its_defaults() {
+    let readme = include_str!("../../README.md");
+    let on = |generation: Generation, name: &str| Quirks::of(generation).names().contains(&name);
+    let rows = readme
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.matches('|').count() == 5);
+    let mut listed = Vec::new();
+    for row in rows {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`');
+        assert_eq!(cells[2] == "on", on(Generation::A, name), "{name} in A");
+        assert_eq!(cells[3] == "on", on(Generation::B, name), "{name} in B");
+        listed.push(name);
+    }
+    let all = Quirks::all().names();
+    assert_eq!(listed, all);
 }
