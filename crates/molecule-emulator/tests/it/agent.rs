@@ -11,6 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// After this time, what a test waits for does not come any more.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
 /// One request as the agent got it.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
@@ -80,8 +83,9 @@ impl Agent {
     /// Waits until it got so many requests in all.
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Received> {
         let mut received = self.shared.received.subscribe();
-        let all = received.wait_for(|all| all.len() >= count).await.unwrap();
-        all.clone()
+        let enough = received.wait_for(|all| all.len() >= count);
+        let all = tokio::time::timeout(PATIENCE, enough).await;
+        all.expect("the requests come").unwrap().clone()
     }
 }
 

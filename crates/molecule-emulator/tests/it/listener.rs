@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::agent::PATIENCE;
 use crate::client::Answer;
 
 /// An open connection and what came over it.
@@ -83,7 +84,9 @@ impl Listener {
 
     /// Whether there was more to read.
     async fn more(&mut self) -> bool {
-        self.stream.read_buf(&mut self.bytes).await.unwrap_or(0) > 0
+        let read = self.stream.read_buf(&mut self.bytes);
+        let read = tokio::time::timeout(PATIENCE, read).await;
+        read.expect("something comes, or the end").unwrap_or(0) > 0
     }
 
     /// The next message as it was sent; nothing at the end.
