@@ -87,6 +87,13 @@ pub enum EmulatorError {
         id: String,
     },
 
+    /// A rule for faults makes no sense.
+    #[error("this fault cannot happen: {reason}")]
+    BadFault {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
     /// A control names a status that the platform does not have.
     #[error("the platform has no status {status:?}; use one that it reports itself")]
     UnknownStatus {

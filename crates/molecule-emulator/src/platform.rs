@@ -12,6 +12,7 @@ use crate::clock::signed;
 use crate::config::{EmulatorConfig, Mode};
 use crate::error::EmulatorError;
 use crate::events::{Bus, Listener};
+use crate::faults::Faults;
 use crate::layers::RateLimiter;
 use crate::persistence::StateFile;
 use crate::plugins::{self, DownloadFault};
@@ -32,6 +33,7 @@ struct Shared {
     limiter: RateLimiter,
     per_minute: AtomicU32,
     download_fault: Mutex<Option<DownloadFault>>,
+    faults: Faults,
     next_sweep: Mutex<Option<Timestamp>>,
     file: Option<StateFile>,
     changed: Notify,
@@ -58,6 +60,7 @@ impl Platform {
             limiter: RateLimiter::default(),
             per_minute: AtomicU32::new(config.rate_limit),
             download_fault: Mutex::new(None),
+            faults: Faults::default(),
             next_sweep: Mutex::new(None),
             file,
             changed: Notify::new(),
@@ -99,6 +102,10 @@ impl Platform {
 
     pub(crate) fn download_fault(&self) -> Option<DownloadFault> {
         *self.lock_fault()
+    }
+
+    pub(crate) fn fault_table(&self) -> &Faults {
+        &self.shared.faults
     }
 
     fn lock_fault(&self) -> MutexGuard<'_, Option<DownloadFault>> {

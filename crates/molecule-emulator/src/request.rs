@@ -36,17 +36,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let header = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        Ok(header.map_or(Self(None), Self::parse))
+        Ok(bearer(&parts.headers))
     }
 }
 
 /// The text of a header.
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The bearer among the headers of a request.
+pub(crate) fn bearer(headers: &HeaderMap) -> Bearer {
+    header(headers, AUTHORIZATION.as_str()).map_or(Bearer(None), Bearer::parse)
 }
 
 /// Query parameters by name.

@@ -8,11 +8,14 @@ use axum::extract::FromRequestParts;
 use axum::{Extension, Router};
 use http::request::Parts;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::faults::Line;
 
 /// How long a stop waits for requests in flight.
 const GRACE: Duration = Duration::from_secs(5);
@@ -62,10 +65,19 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, cancel: Cancell
 
 async fn connection(stream: TcpStream, router: Router, cancel: CancellationToken) {
     // Go writes header names in title case; a client that compares them literally should notice here, too.
+    let (line, end) = Line::new(stream);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let (answer, end) = (router.call(request), end.clone());
+        async move {
+            let Ok(response) = answer.await;
+            end.pass(response)
+        }
+    });
     let serving = http1::Builder::new()
         .title_case_headers(true)
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(line), service)
         .with_upgrades();
     tokio::pin!(serving);
     let ended = tokio::select! {

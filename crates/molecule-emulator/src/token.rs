@@ -48,15 +48,19 @@ impl Tokens {
     /// Mints a token for a workspace and returns its text, for the only time.
     pub(crate) fn issue(&mut self, workspace: Uuid, now: Timestamp) -> String {
         let token = mint();
+        self.keep(workspace, &token, now);
+        token
+    }
+
+    fn keep(&mut self, workspace: Uuid, token: &str, now: Timestamp) {
         let row = TokenRow {
             id: Uuid::new_v4(),
             workspace,
-            prefix: prefix(&token),
+            prefix: prefix(token),
             created_at: now,
             last_used_at: None,
         };
-        self.0.insert(digest(&token), row);
-        token
+        self.0.insert(digest(token), row);
     }
 
     /// The row of a live token, marked as used now.
@@ -64,6 +68,17 @@ impl Tokens {
         let row = self.0.get_mut(&digest(token))?;
         row.last_used_at = Some(now);
         Some(row)
+    }
+
+    /// Whose token it is.
+    pub(crate) fn owner(&self, token: &str) -> Option<Uuid> {
+        self.0.get(&digest(token)).map(|row| row.workspace)
+    }
+
+    /// Revokes all tokens of a workspace, and makes this one, or a random one, its only token.
+    pub(crate) fn rotate(&mut self, workspace: Uuid, token: Option<String>, now: Timestamp) {
+        self.revoke_all(workspace);
+        self.keep(workspace, &token.unwrap_or_else(mint), now);
     }
 
     pub(crate) fn any_live(&self, workspace: Uuid) -> bool {

@@ -2,15 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use axum::body::Body;
-use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
-use tokio_util::io::ReaderStream;
+use tokio::io::AsyncReadExt as _;
 
-/// How often a connection gets the time to send what it holds before it breaks.
-const YIELDS: u32 = 64;
+use crate::faults::{Never, Pause, stream};
 
 /// Damage to the archive of a plugin on its way to the client. Offsets count bytes of the compressed archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +26,11 @@ pub enum DownloadFault {
 pub(crate) fn send(archive: File, size: u64, fault: Option<DownloadFault>) -> (u64, Body) {
     let archive = tokio::fs::File::from_std(archive);
     match fault {
-        Some(DownloadFault::CutAfter(n)) => (size, body(archive.take(n).chain(Pause(YIELDS)))),
-        Some(DownloadFault::StallAfter(n)) => (size, body(archive.take(n).chain(Never))),
-        Some(DownloadFault::WrongLength(n)) => (n, body(archive.chain(Pause(YIELDS)))),
-        Some(DownloadFault::FlippedAt(_)) | None => (size, body(archive)),
+        Some(DownloadFault::CutAfter(n)) => (size, stream(archive.take(n).chain(Pause::new()))),
+        Some(DownloadFault::StallAfter(n)) => (size, stream(archive.take(n).chain(Never))),
+        Some(DownloadFault::WrongLength(n)) => (n, stream(archive.chain(Pause::new()))),
+        Some(DownloadFault::FlippedAt(_)) | None => (size, stream(archive)),
     }
-}
-
-fn body(bytes: impl AsyncRead + Send + 'static) -> Body {
-    Body::from_stream(ReaderStream::with_capacity(bytes, 64 * 1024))
 }
 
 impl DownloadFault {
@@ -54,36 +46,5 @@ impl DownloadFault {
         archive.seek(offset)?;
         archive.write_all(&[!byte[0]])?;
         archive.rewind()
-    }
-}
-
-/// Ends, but not at once: a connection that ends early throws away what it has not sent.
-struct Pause(u32);
-
-impl AsyncRead for Pause {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.0 == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        self.0 -= 1;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-/// Never ends.
-struct Never;
-
-impl AsyncRead for Never {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Poll::Pending
     }
 }

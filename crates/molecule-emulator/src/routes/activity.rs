@@ -38,7 +38,7 @@ pub(crate) async fn list(
 }
 
 /// A cursor that the platform cannot continue from: the client starts over.
-fn gone() -> Reply {
+pub(crate) fn gone() -> Reply {
     Reply::error(
         StatusCode::GONE,
         "since_id not found (pruned or unknown); restart without it",

@@ -30,8 +30,10 @@ use axum::routing::{MethodFilter, on};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode, Uri};
 
+use crate::faults::routes as faults;
 use crate::platform::Platform;
 
+pub(crate) use activity::gone;
 pub(crate) use workspaces::removed;
 
 const GET: MethodFilter = MethodFilter::GET;
@@ -115,6 +117,11 @@ pub(crate) fn router() -> Router<Platform> {
         .add(POST, "/org/tokens", tokens::create_for_org)
         .add(DELETE, "/org/tokens/{token}", tokens::revoke_of_org)
         .add(GET, "/admin/workspaces/{id}/test-token", tokens::test_token);
+    let table = table
+        .add(GET, "/emulator/faults", faults::list)
+        .add(POST, "/emulator/faults", faults::add)
+        .add(DELETE, "/emulator/faults", faults::clear)
+        .add(DELETE, "/emulator/faults/{id}", faults::remove);
     lesser(table)
         .0
         .fallback(unrouted)

@@ -7,6 +7,7 @@ mod container;
 mod conventions;
 mod delegations;
 mod events;
+mod faults;
 mod generation_b;
 mod inbox;
 mod lifecycle;
