@@ -12,6 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 
 use crate::json_depth::JsonDepth;
+use crate::steady::{Steady, TooSlow};
 use crate::{BoxFuture, Clock, Target, TransportError};
 
 /// The body of an answer. It streams; what it may measure was fixed by
@@ -91,6 +92,11 @@ impl Body {
             timer,
             done: false,
         })
+    }
+
+    /// The same body, which fails when it comes too slowly.
+    pub(crate) fn steady(self, clock: Arc<dyn Clock>, idle: Duration, too_slow: TooSlow) -> Self {
+        Self::wrap(Steady::new(self, clock, idle, too_slow))
     }
 
     /// The same body, held to what was announced and allowed.

@@ -44,6 +44,8 @@ pub enum Phase {
     Head,
     /// The next piece of the body.
     Body,
+    /// The whole body, which comes slower than a thousand bytes a second.
+    Rest,
 }
 
 impl fmt::Display for Phase {
@@ -52,6 +54,7 @@ impl fmt::Display for Phase {
             Self::Connect => "a connection",
             Self::Head => "an answer",
             Self::Body => "more of the answer",
+            Self::Rest => "the rest of the answer",
         })
     }
 }

@@ -1,8 +1,12 @@
 //! Holds an answer to what its caller allows, before anyone reads it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING,
+};
 use http::{Method, StatusCode};
 
 use crate::body::{Measure, Timer};
@@ -69,13 +73,22 @@ impl Call {
         {
             return Err(measure.too_large());
         }
-        let timer = self.idle_timer(clock);
-        Ok(response.map(|body| body.timed(timer).measured(measure)))
+        let timer = self.idle_timer(clock.clone());
+        let (idle, call) = (self.options.timeouts.idle_read, self.clone());
+        let too_slow = Box::new(move |after| call.timeout(Phase::Rest, after));
+        Ok(response.map(|body| {
+            body.timed(timer)
+                .steady(clock, idle, too_slow)
+                .measured(measure)
+        }))
     }
 
     /// The error of a server that was silent for too long.
     pub(crate) fn silent(&self, phase: Phase) -> TransportError {
-        let after = self.options.timeouts.idle_read;
+        self.timeout(phase, self.options.timeouts.idle_read)
+    }
+
+    fn timeout(&self, phase: Phase, after: Duration) -> TransportError {
         TransportError::Timeout {
             target: self.target.clone(),
             phase,
@@ -108,10 +121,12 @@ impl Call {
     }
 
     fn check_encoding(&self, headers: &HeaderMap) -> Result<(), TransportError> {
-        let foreign = headers
-            .get_all(CONTENT_ENCODING)
-            .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        let content = values(headers, CONTENT_ENCODING);
+        // What is chunked only is not encoded, and was put together again already.
+        let transfer = values(headers, TRANSFER_ENCODING)
+            .filter(|encoding| !encoding.trim().eq_ignore_ascii_case("chunked"));
+        let foreign = content
+            .chain(transfer)
             .find(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"));
         match foreign {
             None => Ok(()),
@@ -144,6 +159,11 @@ impl Call {
             && status != StatusCode::NO_CONTENT
             && status != StatusCode::NOT_MODIFIED
     }
+}
+
+fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = Cow<'_, str>> {
+    let values = headers.get_all(name).into_iter();
+    values.map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

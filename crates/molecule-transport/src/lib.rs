@@ -13,6 +13,7 @@ mod origin;
 mod pace;
 mod retry;
 mod stack;
+mod steady;
 mod tenant;
 mod transport;
 

@@ -241,7 +241,7 @@ fn classify(call: &Call, error: reqwest::Error) -> TransportError {
     }
     match cause::<hyper::Error>(&error) {
         Some(cause) if cause.is_parse_too_large() => call.headers_too_large(),
-        Some(cause) if cause.is_parse() => TransportError::Malformed {
+        Some(cause) if cause.is_parse() || has_bad_chunks(&error) => TransportError::Malformed {
             target,
             source: error.into(),
         },
@@ -250,6 +250,17 @@ fn classify(call: &Call, error: reqwest::Error) -> TransportError {
             source: error.into(),
         },
     }
+}
+
+/// The client reports chunks that cannot be read as invalid data of the connection, as TLS does with its own trouble.
+fn has_bad_chunks(error: &reqwest::Error) -> bool {
+    let is_tls = cause::<rustls::Error>(error).is_some();
+    let kind = cause::<io::Error>(error).map(io::Error::kind);
+    !is_tls
+        && matches!(
+            kind,
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+        )
 }
 
 fn no_connection(call: &Call, error: reqwest::Error) -> TransportError {

@@ -1,5 +1,8 @@
 //! For tests: time that is simulated, and a transport that answers from a script.
 
+mod hostile;
+mod manual_clock;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +12,9 @@ use bytes::Bytes;
 
 use crate::guard::Call;
 use crate::{Body, BoxFuture, Clock, Request, Response, Transport, TransportError};
+
+pub use hostile::{HostileServer, Hostility};
+pub use manual_clock::ManualClock;
 
 /// A clock on tokio's time, to be used in tests with `#[tokio::test(start_paused = true)]`: when
 /// every task sleeps, time jumps to the end of the shortest sleep. The time of day starts at a

@@ -1,10 +1,15 @@
 //! What an answer may measure, whatever the transport underneath.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use molecule_transport::testing::{ScriptedTransport, SimulatedClock, answer};
 use molecule_transport::{
-    Bytes, CallOptions, ErrorKind, Guard, Limits, Request, Response, Transport, TransportError,
+    Body, Bytes, CallOptions, Clock as _, ErrorKind, Guard, Limits, Phase, Request, Response,
+    Transport, TransportError,
 };
 
 use crate::calls::get;
@@ -142,6 +147,63 @@ async fn an_encoding_that_nobody_asked_for_is_refused() {
     }
     let plain = with(answer(200, "x"), "content-encoding", "Identity");
     assert_eq!(read(Limits::DEFAULT, plain).await.unwrap(), "x");
+}
+
+#[tokio::test]
+async fn a_transfer_encoding_but_chunked_is_refused() {
+    let response = with(answer(200, "x"), "transfer-encoding", "gzip, chunked");
+    let error = read(Limits::DEFAULT, response).await.unwrap_err();
+    assert!(matches!(error, TransportError::Encoded { .. }), "{error:?}");
+    let chunked = with(answer(200, "x"), "transfer-encoding", "Chunked");
+    assert_eq!(read(Limits::DEFAULT, chunked).await.unwrap(), "x");
+}
+
+/// A body of so many pieces, each of so many bytes, with a pause before each.
+fn slow(pieces: usize, bytes: usize, pause: Duration) -> Response {
+    let stream = futures_util::stream::iter(0..pieces).then(move |_| async move {
+        SimulatedClock::new().sleep(pause).await;
+        Ok(Frame::data(Bytes::from(vec![b'x'; bytes])))
+    });
+    http::Response::new(Body::wrap(StreamBody::new(Box::pin(stream))))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_drips_is_given_up_after_the_minute_of_grace() {
+    let clock = SimulatedClock::new();
+    let dripping = slow(10_000, 1, Duration::from_secs(9));
+    let error = read(Limits::DEFAULT, dripping).await.unwrap_err();
+    let phase = |error: &TransportError| match error {
+        TransportError::Timeout { phase, after, .. } => Some((*phase, after.as_secs())),
+        _ => None,
+    };
+    assert_eq!(phase(&error), Some((Phase::Rest, 70)), "{error:?}");
+    assert_eq!(clock.now().as_secs(), 70);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_makes_progress_may_take_its_time() {
+    let slow = slow(200, 9_100, Duration::from_secs(9));
+    assert_eq!(
+        read(Limits::DEFAULT, slow).await.unwrap().len(),
+        200 * 9_100
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_is_not_the_servers_fault() {
+    let clock = SimulatedClock::new();
+    let guard = Guard::new(
+        ScriptedTransport::answers([slow(20, 1, Duration::from_secs(3))]),
+        Arc::new(clock.clone()),
+    );
+    let mut body = guard
+        .send(get("http://platform/x"))
+        .await
+        .unwrap()
+        .into_body();
+    while body.chunk().await.unwrap().is_some() {
+        clock.sleep(Duration::from_secs(100)).await;
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ mod environment;
 #[cfg(feature = "reqwest")]
 mod foreign;
 #[cfg(feature = "reqwest")]
+mod hostile;
+#[cfg(feature = "reqwest")]
 mod redirects;
 #[cfg(feature = "reqwest")]
 mod server;
