@@ -127,7 +127,7 @@ impl<'a> Reply<'a> {
         match error {
             // The platform goes on delivering after its caller has left.
             AgentError::Transport(TransportError::Timeout {
-                phase: Phase::Head | Phase::Body,
+                phase: Phase::Head | Phase::Body | Phase::Rest,
                 ..
             }) if to_peer => Verdict::Delivered,
             AgentError::Api(ApiError::A2a(

@@ -4,6 +4,8 @@ mod cursor;
 mod log;
 mod poll;
 
+use std::collections::HashSet;
+
 pub use cursor::Cursor;
 pub use log::{Batch, InboundLog, Item};
 pub use poll::{PollDelivery, PollOptions, Since};
@@ -196,7 +198,7 @@ fn row_options(limit: u32) -> CallOptions {
     )
 }
 
-/// Rows, oldest first.
+/// Rows, oldest first, each once.
 pub(crate) struct Rows {
     pub(crate) rows: Vec<ActivityRow>,
     /// As many as were asked for: there may be more.
@@ -212,9 +214,9 @@ impl Rows {
             );
         }
         let full = page.rows.len() + page.unreadable >= limit as usize;
-        Self {
-            rows: page.rows,
-            full,
-        }
+        let mut seen = HashSet::new();
+        let mut rows = page.rows;
+        rows.retain(|row| seen.insert(row.id));
+        Self { rows, full }
     }
 }

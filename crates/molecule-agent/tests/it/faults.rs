@@ -1,5 +1,9 @@
 //! Trouble that passes: the agent is online afterwards, has missed no message and answered each once.
 
+mod hostile;
+mod injected;
+mod table;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -9,12 +9,14 @@ use axum::body::Body;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use molecule_agent::transport::testing::{Answer, ScriptedTransport, SimulatedClock, answer};
-use molecule_agent::transport::{BoxFuture, Clock as _, Request, Target, TransportError};
+use molecule_agent::transport::{
+    BoxFuture, CallOptions, Clock as _, Phase, Request, Target, TransportError, within,
+};
 use molecule_agent::{
     AgentError, AgentLoop, CancellationToken, ClientBuilder, Handler, InboundDelivery,
     InboundMessage, PollOptions, RemoteAgentClient, StopReason, WorkspaceId,
 };
-use molecule_emulator::{EmulatorConfig, Generation, Platform};
+use molecule_emulator::{EmulatorConfig, FaultRule, Generation, Platform, Severed};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -95,6 +97,11 @@ impl World {
             let meant = request.uri().path().ends_with(&path_ends);
             (meant && take().is_ok()).then_some(trouble)
         });
+    }
+
+    /// The platform itself lets requests go wrong.
+    pub(crate) fn inject(&self, rule: FaultRule) {
+        self.platform.add_fault(rule).unwrap();
     }
 
     /// From now on requests arrive.
@@ -376,7 +383,26 @@ fn limited(seconds: u64) -> molecule_agent::transport::Response {
     response
 }
 
+/// The client waits for an answer as long as it would over a socket.
 async fn deliver(platform: Platform, request: Request) -> Answer {
+    let (target, after) = (
+        Target::of(&request),
+        CallOptions::of(&request).timeouts.idle_read,
+    );
+    let answer = serve(platform, request);
+    let clock = SimulatedClock::new();
+    within(&clock, after, answer).await.unwrap_or_else(|_| {
+        let phase = Phase::Head;
+        Err(TransportError::Timeout {
+            target,
+            phase,
+            after,
+        })
+    })
+}
+
+async fn serve(platform: Platform, request: Request) -> Answer {
+    let target = Target::of(&request);
     let (mut head, body) = request.into_parts();
     head.uri = head
         .uri
@@ -392,6 +418,10 @@ async fn deliver(platform: Platform, request: Request) -> Answer {
         .oneshot(http::Request::from_parts(head, Body::from(body)))
         .await
         .unwrap();
+    if let Some(severed) = response.extensions().get::<Severed>() {
+        let source = format!("{severed:?}").into();
+        return Err(TransportError::Interrupted { target, source });
+    }
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Ok(http::Response::from_parts(head, body.into()))
