@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use tokio_util::io::ReaderStream;
@@ -94,7 +94,7 @@ async fn whole(response: Response) -> (http::response::Parts, Bytes) {
     let body = body.collect().await;
     (
         head,
-        body.map_or_else(|_| Bytes::new(), |body| body.to_bytes()),
+        body.map_or_else(|_| Bytes::new(), Collected::to_bytes),
     )
 }
 

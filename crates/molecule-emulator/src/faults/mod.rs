@@ -102,6 +102,7 @@ impl Platform {
     }
 
     /// Ends one rule, and says whether there was such a rule.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn remove_fault(&self, id: u64) -> bool {
         let mut table = self.fault_table().lock();
         let before = table.rules.len();
@@ -110,6 +111,7 @@ impl Platform {
     }
 
     /// Ends all rules, and says how many there were.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn clear_faults(&self) -> usize {
         std::mem::take(&mut self.fault_table().lock().rules).len()
     }
