@@ -6,7 +6,7 @@ use http::StatusCode;
 #[cfg(feature = "plugins")]
 use molecule_plugin::{PluginError, PluginErrorKind};
 use molecule_protocol::endpoints::{A2aRefusal, InvalidAttachmentUri, PluginRefusal};
-use molecule_protocol::{ApiError, WorkspaceId};
+use molecule_protocol::{ApiError, DelegationId, WorkspaceId};
 use molecule_token_store::{InvalidToken, TokenStoreError};
 use molecule_transport::{BoxError, TransportError};
 
@@ -132,6 +132,39 @@ pub enum AgentError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// The key of a delegation cannot be kept on disk, without which it might be done twice.
+    #[error(
+        "cannot {action} {} to keep the key of a delegation, and nothing was sent; check the disk and the directory's owner, \
+         or choose a key yourself", path.display()
+    )]
+    DelegationJournal {
+        /// What was tried.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The platform may have taken the same task before, under a key that cannot be read any more.
+    #[error(
+        "{} should hold the key of an earlier delegation of this task, and is damaged; nothing was sent; see with \
+         `delegations` whether the platform took that one, and remove the file", path.display()
+    )]
+    DamagedDelegationKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key was used before, for a delegation to another workspace.
+    #[error(
+        "the key stands for delegation {id}, whose target is {target}; nothing was delegated now; use another key"
+    )]
+    DelegationKeyTaken {
+        /// Which delegation.
+        id: DelegationId,
+        /// Its target.
+        target: WorkspaceId,
     },
     /// No directory for the agent's files is known.
     #[error("there is no home directory to keep the token in; name one with --state-dir")]
@@ -294,7 +327,18 @@ impl AgentError {
             Self::UnknownWorkspace(_) | Self::UrlRefused { .. } | Self::UnknownSender(_) => {
                 ErrorKind::Usage
             }
-            Self::NoHome | Self::Option { .. } | Self::PushedElsewhere => ErrorKind::Usage,
+            Self::NoHome
+            | Self::Option { .. }
+            | Self::PushedElsewhere
+            | Self::DelegationKeyTaken { .. } => ErrorKind::Usage,
+            Self::DelegationJournal { source, .. }
+                if source.kind() == std::io::ErrorKind::WouldBlock =>
+            {
+                ErrorKind::Temporary
+            }
+            Self::DelegationJournal { .. } | Self::DamagedDelegationKey { .. } => {
+                ErrorKind::Unexpected
+            }
             Self::TokenGivenElsewhere | Self::UnknownApproval(_) => ErrorKind::Usage,
             Self::AttachmentUri(_) | Self::UnfitSecrets(_) => ErrorKind::Usage,
             Self::TokenReplaced | Self::Undecided { .. } => ErrorKind::Temporary,
@@ -395,6 +439,7 @@ fn api_kind(error: &ApiError) -> ErrorKind {
         }
         ApiError::Forbidden(_)
         | ApiError::NotFound(_)
+        | ApiError::Delegation(..)
         | ApiError::TokenLimit(_)
         | ApiError::Rejected(_)
         | ApiError::Gone(_)

@@ -10,6 +10,7 @@ mod call_peer;
 mod caller;
 mod client;
 mod connect;
+mod delegation;
 mod delivery;
 mod environment;
 mod error;
@@ -44,6 +45,7 @@ pub use builder::{
 pub use call_peer::{CallPeer, PeerMessage, PeerReply, Route};
 pub use client::RemoteAgentClient;
 pub use connect::Connect;
+pub use delegation::{DelegateOptions, DelegationOutcome, DelegationWait, IdempotencyKey};
 pub use delivery::{DeliveryError, InboundDelivery, Received};
 pub use environment::{SecretEnv, UnfitReason, UnfitSecret, UnfitSecrets};
 pub use error::{AgentError, ErrorKind};
@@ -60,7 +62,8 @@ pub use registration::{RegisterOptions, Registration};
 pub use molecule_plugin::{self as plugin, PluginName};
 pub use molecule_protocol::endpoints::PeerInfo;
 pub use molecule_protocol::{
-    self as protocol, AgentCard, InboundMessage, PlatformUrl, Sender, WorkspaceId,
+    self as protocol, AgentCard, Delegation, DelegationId, InboundMessage, PlatformUrl, Sender,
+    WorkspaceId,
 };
 pub use molecule_token_store::{self as token_store, Token};
 pub use molecule_transport as transport;

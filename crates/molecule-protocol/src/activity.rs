@@ -25,9 +25,15 @@ pub struct ActivityRow {
     /// Who caused it: a workspace's id, or nothing for the canvas user and for own notifications.
     #[serde(default, deserialize_with = "source")]
     pub source_id: Option<String>,
-    /// `ok`, or `error` for a delivery that failed.
+    /// The workspace that it is about, where it is one.
+    #[serde(default, deserialize_with = "lenient")]
+    pub target_id: Option<WorkspaceId>,
+    /// `ok`, or `error` for a delivery that failed; of a delegation, how far it is.
     #[serde(default, deserialize_with = "lenient")]
     pub status: String,
+    /// What failed.
+    #[serde(default, deserialize_with = "lenient")]
+    pub error_detail: Option<String>,
     /// One line for people.
     #[serde(default, deserialize_with = "lenient")]
     pub summary: String,
@@ -164,7 +170,9 @@ impl ActivityRow {
             activity_type: String::new(),
             method: String::new(),
             source_id: None,
+            target_id: None,
             status: String::new(),
+            error_detail: None,
             summary: String::new(),
             request_body: None,
             response_body: None,

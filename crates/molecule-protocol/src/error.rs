@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::error::Category;
 
 use crate::Answer;
-use crate::endpoints::{A2aRefusal, PluginRefusal};
+use crate::endpoints::{A2aRefusal, DelegationRefusal, PluginRefusal};
 
 /// Which call was refused, how, and in which words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +88,9 @@ pub enum ApiError {
     /// The platform does not hand out, or record, a plugin, for a reason of the plugin's or its source's.
     #[error("{0}: {1}")]
     Plugin(Refusal, PluginRefusal),
+    /// 400: the platform does not take a delegation as it is.
+    #[error("{0}: {1}")]
+    Delegation(Refusal, DelegationRefusal),
     /// 429: too many requests.
     #[error("{0}: too many requests; slow down")]
     RateLimited(Refusal),
@@ -136,8 +139,18 @@ impl ApiError {
     /// The status of the answer.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
+    /// What was refused, and in which words; nothing if the answer was good and its body was not.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        self.parts().1
+    }
+
+    const fn parts(&self) -> (StatusCode, Option<&Refusal>) {
         match self {
-            Self::Malformed { status, .. } => *status,
+            Self::Malformed { status, .. } => (*status, None),
             Self::Unauthorized(refusal)
             | Self::Forbidden(refusal)
             | Self::OriginRefused(refusal)
@@ -148,11 +161,12 @@ impl ApiError {
             | Self::Rejected(refusal)
             | Self::Plugin(refusal, _)
             | Self::A2a(refusal, _)
+            | Self::Delegation(refusal, _)
             | Self::RateLimited(refusal)
             | Self::TokenLimit(refusal)
             | Self::Unsupported(refusal)
             | Self::Unavailable(refusal)
-            | Self::Unexpected(refusal) => refusal.status,
+            | Self::Unexpected(refusal) => (refusal.status, Some(refusal)),
         }
     }
 }

@@ -92,6 +92,11 @@ uuid_newtype! {
 }
 
 uuid_newtype! {
+    /// The id of a delegation; also the id of the message in which its target gets the task.
+    DelegationId, "delegation id"
+}
+
+uuid_newtype! {
     /// The id of a token, by which it is revoked. It is no secret.
     TokenId, "token id"
 }

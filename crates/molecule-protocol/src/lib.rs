@@ -3,6 +3,7 @@
 mod activity;
 mod agent_card;
 mod base64;
+mod delegation;
 mod direct;
 mod endpoint;
 pub mod endpoints;
@@ -22,15 +23,16 @@ pub mod transcripts;
 
 pub use activity::{ActivityRow, Inbound, InboundMessage, Sender, SkipReason};
 pub use agent_card::{AgentCard, InvalidAgentCard};
+pub use delegation::{Delegation, DelegationRow};
 pub use direct::DirectMessage;
 pub use endpoint::{Answer, Auth, Call, Endpoint};
 pub use error::{ApiError, BodyError, Refusal};
 pub use file_part::FilePart;
 pub use idempotency::{delegation_key, make_idempotency_key};
-pub use ids::{ActivityId, InvalidId, TokenId, WorkspaceId};
+pub use ids::{ActivityId, DelegationId, InvalidId, TokenId, WorkspaceId};
 pub use message::{Message, Part, PartTag, Role};
 pub use peer_url::{InvalidPeerUrl, PeerUrl};
 pub use platform_url::{InvalidPlatformUrl, PlatformUrl};
 pub use secret::Secret;
-pub use status::WorkspaceStatus;
+pub use status::{DelegationStatus, WorkspaceStatus};
 pub use timestamp::{InvalidTimestamp, Timestamp};

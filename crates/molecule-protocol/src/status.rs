@@ -1,22 +1,22 @@
-//! What state a workspace is in.
+//! What state a workspace, or a delegation, is in.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 macro_rules! statuses {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
-        /// The status of a workspace; a word this version does not know is kept as it is.
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$about])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(from = "String", into = "String")]
         #[non_exhaustive]
-        pub enum WorkspaceStatus {
+        pub enum $name {
             $($(#[$doc])* $variant,)*
             /// A status that this version does not know.
             Other(String),
         }
 
-        impl WorkspaceStatus {
+        impl $name {
             /// The word on the wire.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -27,7 +27,7 @@ macro_rules! statuses {
             }
         }
 
-        impl From<String> for WorkspaceStatus {
+        impl From<String> for $name {
             fn from(text: String) -> Self {
                 match text.as_str() {
                     $($text => Self::$variant,)*
@@ -35,10 +35,24 @@ macro_rules! statuses {
                 }
             }
         }
+
+        impl From<$name> for String {
+            fn from(status: $name) -> Self {
+                status.as_str().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
     };
 }
 
 statuses! {
+/// The status of a workspace; a word this version does not know is kept as it is.
+WorkspaceStatus {
     /// A container is being prepared, or the agent has not come yet (Gen A).
     Provisioning = "provisioning",
     /// Beating.
@@ -60,6 +74,33 @@ statuses! {
     /// Deleted.
     Removed = "removed",
 }
+}
+
+statuses! {
+/// How far a delegation is; a word this version does not know is kept as it is.
+DelegationStatus {
+    /// The platform took it, and has not listed it yet.
+    Delegated = "delegated",
+    /// Listed, and not sent to its target yet.
+    Pending = "pending",
+    /// Sent to its target.
+    Dispatched = "dispatched",
+    /// Its target was busy; it is sent when there is room.
+    Queued = "queued",
+    /// Its target answered.
+    Completed = "completed",
+    /// It could not be done. The platform has released its key.
+    Failed = "failed",
+}
+}
+
+impl DelegationStatus {
+    /// Whether nothing more will happen to it.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Completed | Self::Failed)
+    }
+}
 
 impl WorkspaceStatus {
     /// Whether a running agent has to register again to be online: heartbeats do not lift these.
@@ -69,18 +110,6 @@ impl WorkspaceStatus {
             self,
             Self::Failed | Self::Hibernated | Self::AwaitingAgent | Self::Offline
         )
-    }
-}
-
-impl From<WorkspaceStatus> for String {
-    fn from(status: WorkspaceStatus) -> Self {
-        status.as_str().to_owned()
-    }
-}
-
-impl fmt::Display for WorkspaceStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -94,6 +123,22 @@ mod tests {
             let status = WorkspaceStatus::from(word.to_owned());
             assert_eq!(status.to_string(), word);
             assert_eq!(serde_json::to_value(&status).unwrap(), word);
+        }
+    }
+
+    #[test]
+    fn only_an_answer_or_a_failure_ends_a_delegation() {
+        for (word, expect) in [
+            ("delegated", false),
+            ("pending", false),
+            ("dispatched", false),
+            ("queued", false),
+            ("completed", true),
+            ("failed", true),
+            ("brand-new", false),
+        ] {
+            let status = DelegationStatus::from(word.to_owned());
+            assert_eq!((status.as_str(), status.is_final()), (word, expect));
         }
     }
 

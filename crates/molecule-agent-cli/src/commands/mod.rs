@@ -6,6 +6,7 @@ pub(crate) mod card;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connect;
+pub(crate) mod delegations;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod history;
@@ -46,6 +47,10 @@ pub(crate) enum Command {
     Reply(messages::ReplyArgs),
     /// Show a text to the person at the canvas
     Notify(messages::NotifyArgs),
+    /// Hand a task to another workspace
+    Delegate(delegations::DelegateArgs),
+    /// List the tasks handed to other workspaces, and what came of them
+    Delegations(delegations::DelegationsArgs),
     /// The conversation with the person at the canvas
     History(history::HistoryArgs),
     /// Ask a person before doing something
@@ -102,6 +107,8 @@ pub(crate) fn run(command: &Command, settings: &[Setting], io: &Output) -> anyho
         Command::Inbox(args) => block_on(messages::inbox(args, io)),
         Command::Reply(args) => block_on(messages::reply(args, io)),
         Command::Notify(args) => block_on(messages::notify(args, io)),
+        Command::Delegate(args) => block_on(delegations::delegate(args, io)),
+        Command::Delegations(args) => block_on(delegations::list(args, io)),
         Command::History(args) => block_on(history::run(args, io)),
         Command::Approvals(command) => block_on(approvals::run(command, io)),
         Command::Memory(command) => block_on(memory::run(command, io)),

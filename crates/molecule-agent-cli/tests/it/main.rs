@@ -8,6 +8,7 @@
 mod account;
 mod bad_input;
 mod connect;
+mod delegations;
 mod demo;
 mod dev;
 mod docs;

@@ -10,6 +10,7 @@ mod agent;
 #[cfg(feature = "blocking")]
 mod blocking;
 mod calling;
+mod delegations;
 mod delivery;
 mod disagreements;
 mod examples;

@@ -8,6 +8,8 @@ mod admin;
 mod approvals;
 mod attachments;
 mod chat;
+mod delegation;
+mod delegation_refusal;
 mod discover;
 mod memories;
 mod notify;
@@ -34,6 +36,10 @@ pub use attachments::{
     DownloadAttachment, DownloadedAttachment, InvalidAttachmentUri, UploadAttachment,
 };
 pub use chat::{ChatHistory, ChatMessage, ChatPage, ChatRole};
+pub use delegation::{
+    Delegate, Delegated, DelegationResult, ListDelegations, RecordDelegation, UpdateDelegation,
+};
+pub use delegation_refusal::DelegationRefusal;
 pub use discover::{DiscoverPeer, DiscoveredPeer, Discovery};
 pub use memories::{
     AddMemory, AddedMemory, InvalidMemoryScope, ListMemories, Memory, MemoryQuery, MemoryScope,

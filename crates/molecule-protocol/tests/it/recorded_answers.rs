@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use molecule_protocol::endpoints::{
-    A2aOutcome, A2aRefusal, AddMemory, ApprovalStatus, CreateToken, CreateWorkspace,
-    DeleteWorkspace, Delivery, DiscoverPeer, Discovery, DownloadPlugin, GetWorkspace, Heartbeat,
-    ListActivity, ListApprovals, ListMemories, ListPeers, ListPluginSources, ListPlugins,
-    ListSecrets, ListTokens, ListWorkspaces, Lookup, MemoryQuery, MemoryScope, NewMemory, Notify,
-    PauseWorkspace, PluginArchive, PluginRefusal, PollState, PullSecrets, RecordPluginInstall,
-    Register, RequestApproval, ResumeWorkspace, RevokeToken, SendMessage, UpdateCard,
+    A2aOutcome, A2aRefusal, AddMemory, ApprovalStatus, CreateToken, CreateWorkspace, Delegate,
+    Delegated, DelegationRefusal, DelegationResult, DeleteWorkspace, Delivery, DiscoverPeer,
+    Discovery, DownloadPlugin, GetWorkspace, Heartbeat, ListActivity, ListApprovals,
+    ListDelegations, ListMemories, ListPeers, ListPluginSources, ListPlugins, ListSecrets,
+    ListTokens, ListWorkspaces, Lookup, MemoryQuery, MemoryScope, NewMemory, Notify,
+    PauseWorkspace, PluginArchive, PluginRefusal, PollState, PullSecrets, RecordDelegation,
+    RecordPluginInstall, Register, RequestApproval, ResumeWorkspace, RevokeToken, SendMessage,
+    UpdateCard, UpdateDelegation,
 };
 use molecule_protocol::transcripts::{self, Exchange};
-use molecule_protocol::{AgentCard, Answer, ApiError, Endpoint, Message, TokenId, WorkspaceId};
+use molecule_protocol::{
+    AgentCard, Answer, ApiError, Delegation, DelegationId, DelegationStatus, Endpoint, Message,
+    TokenId, WorkspaceId,
+};
 use serde_json::Value;
 
 const ID: &str = "9e453dad-99f0-4e01-8c72-0031bf974e26";
@@ -23,6 +28,10 @@ fn id() -> WorkspaceId {
 
 fn token_id() -> TokenId {
     "1018206f-b236-4c3e-affe-8c5e1a1f43a5".parse().unwrap()
+}
+
+fn delegation_id() -> DelegationId {
+    ID.parse().unwrap()
 }
 
 /// What an endpoint made of an answer, comparable across endpoints.
@@ -115,6 +124,23 @@ fn reading(exchange: &Exchange) -> Option<Reading> {
             }
             ("GET", ["registry", _, "peers"]) => read(&ListPeers::new(id()), exchange),
             ("GET", ["registry", "discover", _]) => read(&DiscoverPeer::new(id(), id()), exchange),
+            ("POST", ["workspaces", _, "delegate"]) => {
+                read(&Delegate::new(id(), id(), "x").with_key("k"), exchange)
+            }
+            ("GET", ["workspaces", _, "delegations"]) => {
+                read(&ListDelegations::new(id()), exchange)
+            }
+            ("POST", ["workspaces", _, "delegations", "record"]) => read(
+                &RecordDelegation::new(id(), id(), "x", delegation_id()),
+                exchange,
+            ),
+            ("POST", ["workspaces", _, "delegations", _, "update"]) => {
+                let result = DelegationResult::completed("x");
+                read(
+                    &UpdateDelegation::new(id(), delegation_id(), result),
+                    exchange,
+                )
+            }
             ("GET", ["plugins"]) => read(&ListPlugins::new(), exchange),
             ("GET", ["plugins", "sources"]) => read(&ListPluginSources, exchange),
             ("GET", ["workspaces", _, "plugins", name, "download"]) => {
@@ -149,6 +175,10 @@ fn every_endpoint_is_in_the_recordings() {
         "approval list",
         "approval request",
         "create workspace",
+        "delegate",
+        "delegation record",
+        "delegation update",
+        "delegations",
         "delete",
         "discover",
         "heartbeat",
@@ -608,4 +638,124 @@ fn the_recorded_discoveries_are_typed() {
         }] += 1;
     }
     assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
+}
+
+const DELEGATIONS: &str = "04-delegate-activity-notify";
+
+/// The recorded answers to `delegate` of this status.
+fn delegated(status: u16) -> Vec<Result<Delegated, ApiError>> {
+    recorded(DELEGATIONS, "POST", "/delegate", status)
+        .iter()
+        .map(|exchange| {
+            let (headers, body) = (headers(exchange), body(exchange));
+            let status = StatusCode::from_u16(exchange.response.status).unwrap();
+            Delegate::new(id(), id(), "x").read(&Answer::new(status, &headers, body.as_bytes()))
+        })
+        .collect()
+}
+
+#[test]
+fn a_repeated_key_gives_the_first_delegation_again() {
+    let new = delegated(202);
+    assert_eq!(new.len(), 8);
+    assert!(new.iter().all(|one| !one.as_ref().unwrap().idempotent_hit));
+    let again = delegated(200);
+    assert_eq!(again.len(), 2);
+    for one in again {
+        let one = one.unwrap();
+        assert!(one.idempotent_hit);
+        assert_eq!(
+            (one.delegation_id, one.status),
+            (
+                new[0].as_ref().unwrap().delegation_id,
+                DelegationStatus::Completed
+            )
+        );
+    }
+}
+
+#[test]
+fn every_recorded_refusal_of_a_delegation_is_typed() {
+    let reasons: Vec<_> = delegated(400)
+        .into_iter()
+        .map(|one| match one.unwrap_err() {
+            ApiError::Delegation(_, reason) => reason,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    use DelegationRefusal::{Incomplete, InvalidTarget, ToItself};
+    assert_eq!(reasons, [Incomplete, Incomplete, InvalidTarget, ToItself]);
+    for one in delegated(401) {
+        assert!(matches!(one, Err(ApiError::Unauthorized(_))), "{one:?}");
+    }
+}
+
+/// The merged delegations of each recorded listing: status, preview and error.
+fn listings() -> Vec<Vec<Delegation>> {
+    let transcript = transcripts::find(DELEGATIONS).unwrap();
+    let listings = transcript
+        .exchanges()
+        .filter(|exchange| exchange.request.path.ends_with("/delegations"));
+    listings
+        .map(|exchange| {
+            let text = match &exchange.condensed {
+                Some(condensed) => completed_rows(condensed),
+                None => body(exchange),
+            };
+            let headers = HeaderMap::new();
+            let answer = Answer::new(StatusCode::OK, &headers, text.as_bytes());
+            Delegation::merge(&ListDelegations::new(id()).read(&answer).unwrap())
+        })
+        .collect()
+}
+
+/// A condensed listing leaves out the ids and times of its rows.
+fn completed_rows(condensed: &str) -> String {
+    let mut rows: Vec<Value> = serde_json::from_str(condensed).unwrap();
+    for row in &mut rows {
+        row["id"] = ID.into();
+        row["created_at"] = "2026-11-22T04:01:43Z".into();
+    }
+    Value::from(rows).to_string()
+}
+
+#[test]
+fn every_recorded_listing_is_merged_into_what_was_meant() {
+    let listings = listings();
+    let summaries: Vec<Vec<_>> = listings
+        .iter()
+        .map(|listing| {
+            let summary = |one: &Delegation| {
+                let text = one.response_preview.clone().or(one.error.clone());
+                (one.status.to_string(), text.unwrap_or_default())
+            };
+            listing.iter().map(summary).collect()
+        })
+        .collect();
+    let completed = |text: &str| ("completed".to_owned(), text.to_owned());
+    let failed = |text: &str| ("failed".to_owned(), text.to_owned());
+    let (unreachable, denied) = (
+        "failed to reach workspace agent",
+        "access denied: workspaces cannot communicate per hierarchy rules",
+    );
+    assert_eq!(
+        summaries[0],
+        [
+            completed("echo: by admin"),
+            failed(unreachable),
+            failed(denied),
+            failed(denied),
+            completed("echo: nokey"),
+            completed("echo: say hello"),
+        ]
+    );
+    assert_eq!(summaries[1][0], completed("done!"));
+    assert_eq!(
+        summaries[1][1],
+        ("dispatched".to_owned(), String::new()),
+        "the failure of an earlier delegation to the same target is not taken for its result"
+    );
+    assert_eq!(summaries[2], [("queued".to_owned(), String::new())]);
+    assert_eq!(summaries[3], [completed("echo: busy one")]);
+    assert_eq!(listings.len(), 4);
 }

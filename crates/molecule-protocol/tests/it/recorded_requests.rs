@@ -1,9 +1,11 @@
 //! What the endpoints send is what the real platform was seen to take.
 
 use molecule_protocol::endpoints::{
-    AddMemory, Attachment, CreateToken, CreateWorkspace, DownloadPlugin, Heartbeat, ListActivity,
-    ListApprovals, ListMemories, ListPluginSources, ListPlugins, ListTokens, MemoryQuery,
-    MemoryScope, NewMemory, Notify, PollState, RecordPluginInstall, RequestApproval, UpdateCard,
+    AddMemory, Attachment, CreateToken, CreateWorkspace, Delegate, DelegationResult,
+    DownloadPlugin, Heartbeat, ListActivity, ListApprovals, ListDelegations, ListMemories,
+    ListPluginSources, ListPlugins, ListTokens, MemoryQuery, MemoryScope, NewMemory, Notify,
+    PollState, RecordDelegation, RecordPluginInstall, RequestApproval, UpdateCard,
+    UpdateDelegation,
 };
 use molecule_protocol::transcripts::{self, Bindings, Exchange};
 use molecule_protocol::{AgentCard, Endpoint, WorkspaceId};
@@ -40,6 +42,7 @@ fn bound(exchange: &Exchange) -> (String, Option<Value>) {
     for name in ["alpha", "beta", "hb-a", "hb-b", "sec-a", "d-src", "d-tgt"] {
         bindings.bind(&format!("workspace:{name}"), ID);
     }
+    bindings.bind("unknown:13", ID);
     let path = bindings
         .substitute(&exchange.request.path)
         .unwrap_or_default();
@@ -95,6 +98,31 @@ fn states_and_notifications_go_to_the_recorded_places() {
 fn inbound_rows_are_asked_for_as_recorded() {
     let accepted = accepted("04-delegate-activity-notify", "limit=2");
     check(&ListActivity::inbound(id()).with_limit(2), &accepted);
+}
+
+#[test]
+fn delegations_are_made_listed_recorded_and_updated_as_recorded() {
+    let source = "04-delegate-activity-notify";
+    let made = accepted(source, "/delegate");
+    check(&Delegate::new(id(), id(), "nokey"), &made);
+    check(
+        &Delegate::new(id(), id(), "say hello").with_key("key-1"),
+        &made,
+    );
+    let delegation = ID.parse().unwrap();
+    check(
+        &ListDelegations::new(id()),
+        &accepted(source, "/delegations"),
+    );
+    check(
+        &RecordDelegation::new(id(), id(), "direct", delegation),
+        &accepted(source, "/delegations/record"),
+    );
+    let done = DelegationResult::completed("done!");
+    check(
+        &UpdateDelegation::new(id(), delegation, done),
+        &accepted(source, "/update"),
+    );
 }
 
 #[test]
