@@ -7,23 +7,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use molecule_protocol::endpoints::{
-    A2aReply, AddedMemory, Approval, Attachment, ChatPage, Discovery, DownloadedAttachment,
-    Heartbeat, Lookup, Memory, MemoryQuery, NewMemory, PeerInfo, RequestedApproval, SecretInfo,
-    TokenInfo, WorkspaceState,
+    A2aReply, AddedMemory, Approval, Attachment, ChatPage, Delegated, DelegationResult, Discovery,
+    DownloadedAttachment, Heartbeat, Lookup, Memory, MemoryQuery, NewMemory, PeerInfo,
+    RequestedApproval, SecretInfo, TokenInfo, WorkspaceState,
 };
 #[cfg(feature = "plugins")]
 use molecule_protocol::endpoints::{PluginInfo, PluginSources};
 use molecule_protocol::{
-    AgentCard, InboundMessage, Message, PeerUrl, PlatformUrl, Secret, Timestamp, TokenId,
-    WorkspaceId,
+    AgentCard, Delegation, DelegationId, InboundMessage, Message, PeerUrl, PlatformUrl, Secret,
+    Timestamp, TokenId, WorkspaceId,
 };
 use molecule_token_store::Token;
 use tokio_util::sync::CancellationToken;
 
 use super::RemoteAgentClient;
 use crate::{
-    AgentError, CallPeer, CursorSupport, FetchInbound, HeartbeatLoop, PeerMessage, PeerReply,
-    PollDelivery, PollOptions, RegisterOptions, Registration, Rotation, SecretEnv, StopReason,
+    AgentError, CallPeer, CursorSupport, DelegateOptions, DelegationOutcome, DelegationWait,
+    FetchInbound, HeartbeatLoop, PeerMessage, PeerReply, PollDelivery, PollOptions,
+    RegisterOptions, Registration, Rotation, SecretEnv, StopReason,
 };
 #[cfg(feature = "plugins")]
 use crate::{PluginInstall, PluginName, PluginOptions};
@@ -64,6 +65,8 @@ impl RemoteAgentClient {
         async fn chat_history(&self, limit: Option<u32>, before: Option<Timestamp>) -> Result<ChatPage, AgentError>;
         async fn create_token(&self) -> Result<Token, AgentError>;
         async fn cursor_support(&self) -> Result<CursorSupport, AgentError>;
+        async fn delegate(&self, target: WorkspaceId, task: &str, options: &DelegateOptions) -> Result<Delegated, AgentError>;
+        async fn delegations(&self) -> Result<Vec<Delegation>, AgentError>;
         async fn discover_peer(&self, target: WorkspaceId) -> Result<Option<PeerUrl>, AgentError>;
         async fn download_attachment(&self, uri: &str) -> Result<DownloadedAttachment, AgentError>;
         async fn fetch_inbound(&self, query: &FetchInbound) -> Result<Vec<InboundMessage>, AgentError>;
@@ -91,6 +94,7 @@ impl RemoteAgentClient {
         fn poll_delivery(&self, options: PollOptions) -> PollDelivery;
         async fn poll_state(&self) -> Result<WorkspaceState, AgentError>;
         async fn pull_secrets(&self) -> Result<BTreeMap<String, Secret>, AgentError>;
+        async fn record_delegation(&self, id: DelegationId, target: WorkspaceId, task: &str) -> Result<(), AgentError>;
         async fn register(&self) -> Result<Registration, AgentError>;
         async fn register_with(&self, options: RegisterOptions) -> Result<Registration, AgentError>;
         async fn reply(&self, message: &InboundMessage, text: &str) -> Result<(), AgentError>;
@@ -104,8 +108,10 @@ impl RemoteAgentClient {
         async fn send_message(&self, target: WorkspaceId, message: Message) -> Result<A2aReply, AgentError>;
         fn state_dir(&self) -> &Path;
         async fn update_card(&self, card: AgentCard) -> Result<(), AgentError>;
+        async fn update_delegation(&self, id: DelegationId, result: DelegationResult) -> Result<(), AgentError>;
         async fn upload_attachment(&self, name: &str, mime_type: Option<&str>, content: Vec<u8>) -> Result<Attachment, AgentError>;
         async fn wait_approval(&self, approval_id: &str, patience: Duration) -> Result<Approval, AgentError>;
+        async fn wait_delegation(&self, id: DelegationId, options: DelegationWait, cancel: &CancellationToken) -> Result<DelegationOutcome, AgentError>;
         fn workspace_id(&self) -> WorkspaceId;
     }
 }
