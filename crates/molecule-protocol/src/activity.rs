@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::lenient::lenient;
 use crate::message::{Part, Role, joined_text};
-use crate::{ActivityId, Timestamp, WorkspaceId};
+use crate::{ActivityId, Timestamp, WorkspaceId, parse_json};
 
 /// A row of a workspace's activity log, as far as clients need it.
 #[derive(Debug, Clone, Deserialize)]
@@ -157,7 +157,7 @@ impl ActivityRow {
     /// Reads a row. One that is too deep or too odd to be read still gives its place in the log, so that an agent gets
     /// past it; it is no message then.
     pub(crate) fn read(row: &RawValue) -> Option<Self> {
-        let whole = serde_json::from_str(row.get());
+        let whole = parse_json(row.get().as_bytes());
         whole
             .or_else(|_| serde_json::from_str(row.get()).map(Self::without_content))
             .ok()
@@ -370,6 +370,15 @@ mod tests {
             row.inbound(&ME.parse().unwrap()),
             Inbound::Skip(SkipReason::NotAMessage)
         ));
+    }
+
+    #[test]
+    fn a_row_that_hides_json_in_a_text_keeps_its_place() {
+        let text = r#"{"id":"28aa9223-a2e1-4348-ac8d-55c47e1b030e","created_at":"2026-11-22T04:01:56Z",
+            "request_body":{"a":{"$serde_json::private::RawValue":"[1]"}}}"#;
+        let row = ActivityRow::read(&RawValue::from_string(text.to_owned()).unwrap()).unwrap();
+        assert_eq!(row.id.to_string(), "28aa9223-a2e1-4348-ac8d-55c47e1b030e");
+        assert_eq!(row.request_body, None);
     }
 
     #[test]

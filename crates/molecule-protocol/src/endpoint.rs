@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{ApiError, Refusal};
-use crate::{PlatformUrl, WorkspaceId};
+use crate::{PlatformUrl, WorkspaceId, parse_json};
 
 /// One call to the platform. It performs nothing.
 ///
@@ -192,7 +192,7 @@ impl<'a> Answer<'a> {
     /// The body as JSON of a 2xx answer.
     pub(crate) fn json<T: DeserializeOwned>(&self, endpoint: &'static str) -> Result<T, ApiError> {
         self.success(endpoint)?;
-        serde_json::from_slice(self.body).map_err(|error| self.malformed(endpoint, &error))
+        parse_json(self.body).map_err(|error| self.malformed(endpoint, &error))
     }
 
     /// [`json`](Self::json) of a call that not every platform has.
@@ -249,7 +249,7 @@ impl<'a> Answer<'a> {
 
     /// The body as a JSON object, where it is one.
     pub(crate) fn object(&self) -> Option<serde_json::Map<String, Value>> {
-        serde_json::from_slice(self.body).ok()
+        parse_json(self.body).ok()
     }
 
     /// The platform's own words, fit for a message.

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use http::header::CONTENT_TYPE;
+use molecule_protocol::parse_json;
 use molecule_transport::testing::ScriptedTransport;
 use molecule_transport::{Body, Bytes, Response, Transport, TransportError};
 use serde_json::Value;
@@ -22,7 +23,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 /// When shallow JSON is refused, or JSON that is too deep is not.
 pub fn run(body: &[u8]) {
     let admitted = RUNTIME.block_on(admit(body));
-    match serde_json::from_slice::<Value>(body) {
+    match parse_json::<Value>(body) {
         Ok(value) if depth(&value) <= 16 => assert!(admitted.is_ok(), "shallow JSON was refused"),
         Ok(_) => {}
         Err(error) => {

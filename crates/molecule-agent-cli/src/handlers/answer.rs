@@ -1,5 +1,6 @@
 //! What a local agent answered, in whichever of the forms agents use.
 
+use molecule_agent::protocol::parse_json;
 use serde_json::Value;
 
 /// States of a task that has failed.
@@ -10,7 +11,7 @@ const FAILED: [&str; 3] = ["failed", "rejected", "canceled"];
 /// # Errors
 /// What the agent said went wrong, or that it said nothing that can be understood.
 pub(super) fn read(body: &[u8]) -> Result<Option<String>, String> {
-    let Ok(answer) = serde_json::from_slice::<Value>(body) else {
+    let Ok(answer) = parse_json::<Value>(body) else {
         return Ok(plain(body));
     };
     if let Some(error) = error_of(&answer) {

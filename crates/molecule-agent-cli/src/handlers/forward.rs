@@ -7,6 +7,7 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use http::{StatusCode, Uri, header};
 use molecule_agent::protocol::Message;
+use molecule_agent::protocol::parse_json;
 use molecule_agent::transport::{
     BoxFuture, CallOptions, Clock, Request, ReqwestTransport, Timeouts, Transport as _,
     TransportError, within,
@@ -121,7 +122,7 @@ impl Forward {
             })?
             .map_err(|error| self.unreachable(&error))?;
         if !status.is_success() {
-            let said = serde_json::from_slice(&body)
+            let said = parse_json(&body)
                 .ok()
                 .and_then(|answer| answer::error_of(&answer));
             return Err(said.unwrap_or_else(|| format!("the local agent answered {status}")));

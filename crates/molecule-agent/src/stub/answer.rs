@@ -1,5 +1,6 @@
 //! What the stub says: one answer for whatever comes, byte for byte.
 
+use molecule_protocol::parse_json;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -17,7 +18,7 @@ pub(super) fn health(workspace_id: &str) -> String {
 
 /// What is empty or no JSON counts as a message without a method.
 fn parse(body: &[u8]) -> Value {
-    serde_json::from_slice(body).unwrap_or_default()
+    parse_json(body).unwrap_or_default()
 }
 
 fn fresh_id() -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use molecule_protocol::endpoints::{Delivery, Heartbeat, Register};
+use molecule_protocol::parse_json;
 use molecule_protocol::{AgentCard, Endpoint, PlatformUrl, WorkspaceId};
 use molecule_token_store::Token;
 use molecule_transport::{
@@ -189,7 +190,7 @@ fn registration(config: &StubConfig) -> Register {
 /// The token in an answer to a registration. What is no JSON object, or holds no usable token,
 /// counts as an answer without one.
 fn issued_token(body: &[u8]) -> Option<Token> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
+    let answer: Value = parse_json(body).ok()?;
     Token::new(answer.get("auth_token")?.as_str()?).ok()
 }
 

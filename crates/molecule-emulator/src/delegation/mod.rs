@@ -7,6 +7,7 @@ mod text;
 use std::time::Duration;
 
 use http::StatusCode;
+use molecule_protocol::parse_json;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -98,5 +99,5 @@ impl Tx<'_> {
 
 /// Whether an agent answers as the platform does for one that is busy.
 fn says_queued(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).is_ok_and(|body| body["queued"] == true)
+    parse_json::<Value>(body).is_ok_and(|body| body["queued"] == true)
 }

@@ -1,5 +1,6 @@
 //! Texts of delegations: what an agent answered, cut and spelled as the platform does.
 
+use molecule_protocol::parse_json;
 use serde_json::{Map, Value};
 
 const REPLACEMENT: &str = "\u{FFFD}";
@@ -7,7 +8,7 @@ const REPLACEMENT: &str = "\u{FFFD}";
 /// The text of an agent's answer: the first part of kind `text` of its result, else of its artifacts. A part with `type`
 /// instead of `kind` is not found, and then the whole answer is the text.
 pub(crate) fn answer_text(body: &[u8]) -> String {
-    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let json: Value = parse_json(body).unwrap_or_default();
     let result = &json["result"];
     let artifacts = result["artifacts"].as_array().into_iter().flatten();
     let lists = std::iter::once(&result["parts"]).chain(artifacts.map(|one| &one["parts"]));

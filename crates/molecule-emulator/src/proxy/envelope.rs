@@ -1,5 +1,6 @@
 //! What becomes of a message body on its way through the proxy.
 
+use molecule_protocol::parse_json;
 use serde_json::{Map, Number, Value, json};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ const MAX_BODY: usize = 1024 * 1024;
 /// The envelope that the agent gets, or nothing if the body is neither a JSON object nor `null`.
 pub(crate) fn normalise(body: &[u8]) -> Option<Value> {
     let cut = &body[..body.len().min(MAX_BODY)];
-    let fields = match serde_json::from_slice(cut).ok()? {
+    let fields = match parse_json(cut).ok()? {
         Value::Object(fields) => fields,
         Value::Null => Map::new(),
         _ => return None,

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
+use molecule_protocol::parse_json;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -112,7 +113,7 @@ impl Tx<'_> {
         row.duration_ms = Some(duration);
         match delivery {
             Delivery::Answered(status, body) => {
-                row.response_body = serde_json::from_slice(body).ok();
+                row.response_body = parse_json(body).ok();
                 row.status = if status.is_success() { "ok" } else { "error" }.to_owned();
             }
             Delivery::Unreachable(text) | Delivery::Dropped(text) => self.fail(&mut row, text),
@@ -200,7 +201,7 @@ fn verbatim(status: StatusCode, body: Bytes) -> Response {
 
 /// The status of the agent with a body of ours: its top-level error if that is a text, else the reason of the status.
 fn replaced(status: StatusCode, body: &[u8]) -> Reply {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let body: Value = parse_json(body).unwrap_or_default();
     let text = body["error"]
         .as_str()
         .or_else(|| status.canonical_reason())

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::ApiError;
 use crate::endpoint::Answer;
 use crate::message::{Part, joined_text};
+use crate::{ApiError, parse_json};
 
 /// What came back for a message that was taken: the outcome, and the envelope as it came.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +57,7 @@ impl A2aReply {
     /// The envelope as JSON, if it is JSON.
     #[must_use]
     pub fn envelope(&self) -> Option<Value> {
-        serde_json::from_slice(&self.raw).ok()
+        parse_json(&self.raw).ok()
     }
 
     /// The text of an answer, one part to a line: of a message, or of a task's artifacts or status.

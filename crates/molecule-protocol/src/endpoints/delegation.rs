@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::delegation_refusal::refused;
 use crate::endpoint::{Answer, Call, Endpoint};
 use crate::lenient::lenient;
-use crate::{ApiError, DelegationId, DelegationRow, DelegationStatus, WorkspaceId};
+use crate::{ApiError, DelegationId, DelegationRow, DelegationStatus, WorkspaceId, parse_json};
 
 /// `POST /workspaces/:id/delegate`: hands a task to another workspace.
 ///
@@ -122,7 +122,7 @@ impl Endpoint for ListDelegations {
             .map_err(|error| answer.malformed(Self::NAME, &error))?;
         let rows = elements.unwrap_or_default().into_iter();
         Ok(rows
-            .filter_map(|row| serde_json::from_str(row.get()).ok())
+            .filter_map(|row| parse_json(row.get().as_bytes()).ok())
             .collect())
     }
 }

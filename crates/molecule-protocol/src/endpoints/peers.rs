@@ -7,7 +7,9 @@ use url::form_urlencoded::Serializer;
 
 use crate::endpoint::{Answer, Call, Endpoint};
 use crate::lenient::lenient;
-use crate::{AgentCard, ApiError, InvalidPeerUrl, PeerUrl, WorkspaceId, WorkspaceStatus};
+use crate::{
+    AgentCard, ApiError, InvalidPeerUrl, PeerUrl, WorkspaceId, WorkspaceStatus, parse_json,
+};
 
 /// `GET /registry/:id/peers`: siblings, then children, then the parent. Workspaces without a parent are each other's
 /// siblings; removed ones are not listed, paused and failed ones are.
@@ -90,7 +92,7 @@ impl PeerInfo {
     /// Reads a row. One that is too deep or too odd to be read is still a peer, of which only the id is known.
     fn read(row: &RawValue) -> Option<Self> {
         let head = || serde_json::from_str::<PeerHead>(row.get());
-        let whole = serde_json::from_str(row.get());
+        let whole = parse_json(row.get().as_bytes());
         whole.or_else(|_| head().map(Self::from)).ok()
     }
 }
