@@ -4,16 +4,18 @@
 
 use http::{HeaderMap, StatusCode};
 use molecule_protocol::endpoints::{
-    CreateWorkspace, DeleteWorkspace, Delivery, DiscoverPeer, GetWorkspace, Heartbeat,
-    ListActivity, ListPeers, ListSecrets, ListWorkspaces, Notify, PauseWorkspace, PollState,
-    PullSecrets, Register, ResumeWorkspace, SendMessage, UpdateCard,
+    AddMemory, ChatHistory, CreateToken, CreateWorkspace, Delegate, DeleteWorkspace, Delivery,
+    DiscoverPeer, GetWorkspace, Heartbeat, ListActivity, ListApprovals, ListDelegations,
+    ListMemories, ListPeers, ListSecrets, ListTokens, ListWorkspaces, MemoryQuery, MemoryScope,
+    NewMemory, Notify, PauseWorkspace, PollState, PullSecrets, Register, RequestApproval,
+    ResumeWorkspace, SendMessage, UpdateCard,
 };
-use molecule_protocol::{AgentCard, Answer, Endpoint, Message, WorkspaceId};
+use molecule_protocol::{AgentCard, Answer, Delegation, Endpoint, Message, WorkspaceId};
 
 /// Has every endpoint read the answer.
 ///
 /// # Panics
-/// When an error is longer than anybody reads.
+/// When an error is longer than anybody reads, or a delegation comes from nowhere.
 pub fn run(bytes: &[u8]) {
     let Some((status, body)) = bytes.split_first_chunk::<2>() else {
         return;
@@ -43,6 +45,21 @@ fn read_all(answer: &Answer<'_>) {
     read(&CreateWorkspace::new("alpha"), answer);
     read(&ListPeers::new(id), answer);
     read(&DiscoverPeer::new(id, id), answer);
+    read(&ListTokens::new(id), answer);
+    read(&CreateToken::new(id), answer);
+    read(&ListMemories::new(id, MemoryQuery::new()), answer);
+    read(
+        &AddMemory::new(id, NewMemory::new("x", MemoryScope::Local)),
+        answer,
+    );
+    read(&ListApprovals::new(id), answer);
+    read(&RequestApproval::new(id, "deploy"), answer);
+    read(&ChatHistory::new(id), answer);
+    read(&Delegate::new(id, id, "task"), answer);
+    if let Ok(rows) = ListDelegations::new(id).read(answer) {
+        let merged = Delegation::merge(&rows);
+        assert!(merged.len() <= rows.len(), "a delegation of no row");
+    }
     read(&ListWorkspaces::new(), answer);
     read(&PauseWorkspace::new(id), answer);
     read(&ResumeWorkspace::new(id), answer);
