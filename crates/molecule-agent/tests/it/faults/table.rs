@@ -11,7 +11,8 @@ const TESTS: [&str; 3] = [
 
 /// Fault and tests of each row.
 fn rows() -> Vec<(&'static str, Vec<&'static str>)> {
-    let table = README.split("# When the platform fails").nth(1).unwrap();
+    let section = README.split("# When the platform fails").nth(1).unwrap();
+    let table = section.split("\n# ").next().unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| `"));
     rows.map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
