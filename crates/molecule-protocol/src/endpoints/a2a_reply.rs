@@ -116,9 +116,7 @@ impl A2aOutcome {
         if let Some(result) = body.remove("result") {
             return Self::Answered(result);
         }
-        let is_queued = body.get("queued") == Some(&Value::Bool(true))
-            || body.get("queue_id").is_some_and(Value::is_string);
-        if is_queued {
+        if Queued::is(&body) {
             Self::Queued(Queued::of(&body))
         } else {
             Self::Unreadable
@@ -145,6 +143,14 @@ impl RpcError {
 }
 
 impl Queued {
+    /// For an agent that polls, some platforms answer with 200, and neither a mark nor an id.
+    fn is(body: &Map<String, Value>) -> bool {
+        let says = |key: &str, word: &str| body.get(key).is_some_and(|value| value == word);
+        body.get("queued") == Some(&Value::Bool(true))
+            || body.get("queue_id").is_some_and(Value::is_string)
+            || says("status", "queued") && says("delivery_mode", "poll")
+    }
+
     fn of(body: &Map<String, Value>) -> Self {
         let id = body.get("queue_id").and_then(Value::as_str);
         Self {
@@ -212,6 +218,19 @@ mod tests {
         // An agent may answer with 202 itself.
         let accepted = reply(202, r#"{"jsonrpc":"2.0","result":"ok","queued":true}"#);
         assert_eq!(accepted.text().as_deref(), Some("ok"));
+    }
+
+    #[test]
+    fn a_message_left_for_a_polling_agent_is_queued_whatever_the_status() {
+        for status in [200, 202] {
+            let body = r#"{"status":"queued","delivery_mode":"poll","method":"message/send"}"#;
+            let reply = reply(status, body);
+            assert_eq!(reply.outcome, A2aOutcome::Queued(Queued::default()));
+            assert_eq!(reply.text(), None);
+        }
+        // A task that an agent queued itself.
+        let of_agent = reply(200, r#"{"status":"queued"}"#);
+        assert_eq!(of_agent.outcome, A2aOutcome::Unreadable);
     }
 
     #[test]
