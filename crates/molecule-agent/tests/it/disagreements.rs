@@ -1,29 +1,24 @@
 //! Where the original client and the platform disagree: what this one does there. PARITY.md has the whole list.
 
-use molecule_agent::protocol::Message;
+use molecule_agent::protocol::endpoints::Discovery;
+use molecule_agent::protocol::{Message, WorkspaceStatus};
 use molecule_agent::{
-    CancellationToken, ErrorKind, FetchInbound, HeartbeatLoop, RemoteAgentClient, Sender,
-    StopReason,
+    CallPeer, CancellationToken, ErrorKind, FetchInbound, HeartbeatLoop, Route, Sender, StopReason,
 };
-use molecule_emulator::{EmulatorConfig, Generation};
-use serde_json::Value;
+use molecule_emulator::{ContainerSpec, EmulatorConfig, Generation};
+use serde_json::{Value, json};
 
-use crate::world::{ParseToken as _, World, shout};
+use crate::peer_server::{PeerServer, says};
+use crate::world::{ParseToken as _, Trouble, World, shout};
 
-/// A registered agent that messages are pushed to, which both generations take.
-async fn pushed_to(world: &World, name: &str) -> RemoteAgentClient {
-    let (id, token) = world.workspace(name).await;
-    let client = world.builder(id).reported_url("http://localhost:9101");
-    let client = client.token(token.parse_token()).build().unwrap();
-    client.register().await.unwrap();
-    client
-}
+/// Where an agent is said to listen; nothing is posted there.
+const ELSEWHERE: &str = "http://localhost:9101";
 
 #[tokio::test(start_paused = true)]
 async fn a_deletion_ends_the_agent_on_both_generations() {
     for generation in [Generation::A, Generation::B] {
         let world = World::with(EmulatorConfig::new().with_generation(generation));
-        let client = pushed_to(&world, "alpha").await;
+        let client = world.pushed("alpha", ELSEWHERE).await;
         let path = format!("/workspaces/{}?confirm=true", client.workspace_id());
         world.admin("DELETE", &path, Value::Null).await;
         assert!(client.poll_state().await.unwrap().deleted);
@@ -39,7 +34,7 @@ async fn a_deletion_ends_the_agent_on_both_generations() {
 async fn a_registration_brings_back_what_a_pause_took_away_on_both_generations() {
     for generation in [Generation::A, Generation::B] {
         let world = World::with(EmulatorConfig::new().with_generation(generation));
-        let client = pushed_to(&world, "alpha").await;
+        let client = world.pushed("alpha", ELSEWHERE).await;
         let id = client.workspace_id();
         for action in ["pause", "resume"] {
             let path = format!("/workspaces/{id}/{action}");
@@ -156,3 +151,69 @@ async fn an_administrators_token_gets_no_secrets_and_the_error_says_whose_it_sho
     assert_eq!(error.kind(), ErrorKind::Authentication);
     assert!(error.to_string().contains(&id.to_string()), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_away_is_told_from_one_that_is_out_of_bounds() {
+    for generation in [Generation::A, Generation::B] {
+        let world = World::with(EmulatorConfig::new().with_generation(generation));
+        let client = world.pushed("alpha", ELSEWHERE).await;
+        let peer = world.pushed("peer", "http://localhost:9102/a2a").await;
+        let id = peer.workspace_id();
+        let url = client.discover_peer(id).await.unwrap().unwrap();
+        assert_eq!(url.as_str(), "http://localhost:9102/a2a");
+        client.invalidate_peer_url(id);
+        let path = format!("/workspaces/{id}/pause");
+        world.admin("POST", &path, Value::Null).await;
+        let status = Some(WorkspaceStatus::Paused);
+        let away = client.look_up_peer(id).await.unwrap();
+        assert_eq!(away, Discovery::Unavailable { status });
+        assert_eq!(client.discover_peer(id).await.unwrap(), None);
+        let nobody = "99c068b6-5999-43c5-a38c-731adb21acaf".parse().unwrap();
+        let error = client.discover_peer(nobody).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{generation:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_container_is_called_through_the_platform() {
+    for generation in [Generation::A, Generation::B] {
+        let world = World::with(EmulatorConfig::new().with_generation(generation));
+        let server = PeerServer::start(says("from the container")).await;
+        let client = world.pushed("alpha", ELSEWHERE).await;
+        let container = ContainerSpec::new("beta", server.url());
+        let (id, _) = world.platform.provision(&container).unwrap();
+        let online = WorkspaceStatus::Online;
+        world.platform.set_status(id, &online).unwrap();
+        let url = client.discover_peer(id).await.unwrap().unwrap();
+        assert!(url.is_container_only(), "{url}");
+        let reply = client.call_peer(id, "hi", CallPeer::new()).await.unwrap();
+        assert_eq!(reply.text().as_deref(), Some("from the container"));
+        assert_eq!((reply.route, server.requests().len()), (Route::Proxy, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_without_a_role_has_none_and_its_tier_is_what_the_platform_says() {
+    for generation in [Generation::A, Generation::B] {
+        let world = World::with(EmulatorConfig::new().with_generation(generation));
+        let client = world.pushed("alpha", ELSEWHERE).await;
+        let known =
+            json!({"name": "known", "runtime": "external", "role": "translator", "tier": 1});
+        world.admin("POST", "/workspaces", known).await;
+        world.workspace("plain").await;
+        let peers = client.get_peers().await.unwrap();
+        let told: Vec<_> = peers
+            .iter()
+            .map(|peer| (peer.name.as_str(), peer.role.as_deref(), peer.tier))
+            .collect();
+        let expect = [
+            ("known", Some("translator"), Some(1)),
+            ("plain", None, Some(3)),
+        ];
+        assert_eq!(told, expect, "{generation:?}");
+        world.trouble_at("/peers", 1, Trouble::Says(200, WITHOUT_TIER));
+        assert_eq!(client.get_peers().await.unwrap()[0].tier, None);
+    }
+}
+
+const WITHOUT_TIER: &str = r#"[{"id":"1eb82460-07e2-423a-bd6f-9ca0b2c552f7","name":"p"}]"#;

@@ -10,11 +10,13 @@ mod agent;
 #[cfg(feature = "blocking")]
 mod blocking;
 mod calling;
+mod delegating;
 mod delegations;
 mod delivery;
 mod disagreements;
 mod examples;
 mod faults;
+mod generation_a;
 mod heartbeats;
 mod inbound;
 mod own_messages;
@@ -22,6 +24,8 @@ mod parity;
 mod peer_server;
 #[cfg(feature = "plugins")]
 mod plugins;
+mod proxied;
+mod records;
 mod registration;
 mod rotation;
 #[cfg(feature = "push")]

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 const PAGE: &str = include_str!("../../PARITY.md");
 /// This crate's part of a test's name is left out.
 const SELF: &str = env!("CARGO_PKG_NAME");
-/// Disagreements whose tests come with what they are about.
-const WITHOUT_A_TEST: [u32; 3] = [6, 14, 15];
 
 /// A row of the table of disagreements.
 struct Row {
@@ -88,10 +86,10 @@ fn every_disagreement_is_listed_once_in_order() {
 }
 
 #[test]
-fn every_disagreement_has_a_test_but_those_whose_subject_is_not_here_yet() {
+fn every_disagreement_has_a_test() {
     let without = rows().into_iter().filter(|row| row.tests.is_empty());
     let without: Vec<_> = without.map(|row| row.number).collect();
-    assert_eq!(without, WITHOUT_A_TEST);
+    assert!(without.is_empty(), "{without:?}");
 }
 
 #[test]

@@ -70,6 +70,11 @@ impl PeerServer {
         format!("http://{}/a2a", self.address)
     }
 
+    /// The same under a name that platforms take.
+    pub(crate) fn named_url(&self) -> String {
+        format!("http://localhost:{}/a2a", self.address.port())
+    }
+
     /// The requests so far, as they came over the wire.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()

@@ -194,6 +194,21 @@ impl World {
         client
     }
 
+    /// A registered client of an agent that listens at `url`, which both generations take.
+    pub(crate) async fn pushed(&self, name: &str, url: &str) -> RemoteAgentClient {
+        let (id, token) = self.workspace(name).await;
+        let client = self.builder(id).reported_url(url).build().unwrap();
+        client.save_token(token.parse_token()).await.unwrap();
+        client.register().await.unwrap();
+        client
+    }
+
+    /// The agent of a workspace listens somewhere else from now on.
+    pub(crate) async fn move_to(&self, client: &RemoteAgentClient, url: &str) {
+        let moved = self.builder(client.workspace_id()).reported_url(url);
+        moved.build().unwrap().register().await.unwrap();
+    }
+
     /// The canvas user writes to a workspace.
     pub(crate) async fn say(&self, to: WorkspaceId, message_id: &str, text: &str) {
         let body = json!({"jsonrpc": "2.0", "id": message_id, "method": "message/send", "params": {"message":
