@@ -21,6 +21,13 @@ mod inbound;
 mod life;
 mod peers;
 #[cfg(doc)]
+#[cfg_attr(
+    not(feature = "plugins"),
+    expect(
+        rustdoc::broken_intra_doc_links,
+        reason = "the page is about plugins as well"
+    )
+)]
 #[doc = include_str!("../PARITY.md")]
 pub mod parity {}
 mod ping_pong;
