@@ -76,9 +76,8 @@ impl fmt::Display for AddressKind {
 /// The special-purpose registry of IANA, and the metadata services that are not on it.
 fn of_v4(address: Ipv4Addr) -> AddressKind {
     match address.octets() {
-        [169, 254, 169 | 170, _] | [100, 100, 100, 200] | [168, 63, 129, 16] => {
-            AddressKind::Metadata
-        }
+        [169, 254, 169 | 170, _] | [169, 254, 0, 23] | [169, 254, 42, 42] => AddressKind::Metadata,
+        [100, 100, 100, 200] | [168, 63, 129, 16] => AddressKind::Metadata,
         [0, ..] => AddressKind::Unspecified,
         [127, ..] => AddressKind::Loopback,
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => {
@@ -101,7 +100,8 @@ fn of_v6(address: Ipv6Addr) -> AddressKind {
             of_v4(embedded(high, low))
         }
         [0x2002, high, low, ..] => of_v4(embedded(high, low)),
-        [0xfd00, 0x0ec2, ..] | [0xfd20, 0x00ce, ..] => AddressKind::Metadata,
+        [0xfd00, 0x0ec2 | 0x00c1 | 0x0042, ..] | [0xfd20, 0x00ce, ..] => AddressKind::Metadata,
+        [0xfe80, .., 0xa9fe, 0xa9fe] => AddressKind::Metadata,
         // NAT64 with a prefix of the local network.
         [0x64, 0xff9b, 1, ..] | [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => {
             AddressKind::Private
@@ -223,6 +223,11 @@ mod tests {
                 "168.63.129.16",
                 "fd00:ec2::254",
                 "fd20:ce::254",
+                "fd00:c1::a9fe:a9fe",
+                "fd00:42::42",
+                "fe80::a9fe:a9fe",
+                "169.254.0.23",
+                "169.254.42.42",
                 "::ffff:169.254.169.254",
                 "64:ff9b::a9fe:a9fe",
                 "2002:a9fe:a9fe::",
