@@ -1,5 +1,7 @@
 //! Messages to peers, over real sockets to the peer.
 
+mod hostile;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
