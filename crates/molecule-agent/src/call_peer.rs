@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use molecule_protocol::endpoints::{A2aReply, SendMessage};
-use molecule_protocol::{Answer, DirectMessage, Message, PeerUrl, WorkspaceId};
+use molecule_protocol::endpoints::{A2aRefusal, A2aReply, PollState, SendMessage};
+use molecule_protocol::{Answer, ApiError, DirectMessage, Message, PeerUrl, WorkspaceId};
 use molecule_transport::{CallOptions, Limits, Timeouts, Transport as _};
 use uuid::Uuid;
 
@@ -234,8 +234,24 @@ impl RemoteAgentClient {
         timeout: Duration,
     ) -> Result<A2aReply, AgentError> {
         let send = SendMessage::from_workspace(self.workspace_id(), target, message);
-        self.authorized_with(&send, &peer_options(Timeouts::both(timeout)))
+        let options = peer_options(Timeouts::both(timeout));
+        match self.authorized_with(&send, &options).await {
+            Err(AgentError::TokenRejected {
+                source: ApiError::Unauthorized(refusal),
+                ..
+            }) if self.is_token_accepted().await => {
+                let reason = A2aRefusal::ByAgent { retry_after: None };
+                Err(ApiError::A2a(refusal, reason).into())
+            }
+            result => result,
+        }
+    }
+
+    /// The proxy hands on a peer's own 401 in the peer's words, which may be those of the platform.
+    async fn is_token_accepted(&self) -> bool {
+        self.call(&PollState::new(self.workspace_id()))
             .await
+            .is_ok()
     }
 }
 

@@ -461,6 +461,32 @@ async fn every_outcome_of_the_proxy_has_its_kind() {
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_401_through_the_proxy_is_the_peers_unless_the_platform_refuses_the_token_elsewhere_too() {
+    let check = async |state: u16, expect: ErrorKind| {
+        let refusal = r#"{"error":"invalid caller auth token"}"#;
+        let directory = Directory::answering(move |request| match request.uri().path() {
+            path if path.ends_with("/a2a") => answer(401, refusal),
+            path if path.ends_with("/state") => answer(
+                state,
+                json!({"workspace_id": ME, "status": "online", "paused": false, "deleted": false})
+                    .to_string(),
+            ),
+            _ => answer(200, json!({"id": ME, "name": "me", "status": "online"}).to_string()),
+        });
+        let options = CallPeer::new().with_prefer_direct(false);
+        let error = directory
+            .client()
+            .call_peer(peer(), "hi", options)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), expect, "{error}");
+        assert_eq!(directory.proxied().len(), 1);
+    };
+    check(200, ErrorKind::Unexpected).await;
+    check(401, ErrorKind::Authentication).await;
+}
+
 fn listed() -> Directory {
     let peers = json!([
         {"id": PEER, "name": "Desk", "role": null, "url": "http://agent.example/a2a", "status": "online",

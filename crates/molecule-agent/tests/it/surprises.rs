@@ -92,6 +92,25 @@ async fn a_peer_that_cannot_be_reached_does_not_block_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_refuses_in_the_platforms_words_does_not_block_others() {
+    let world = World::new();
+    let (one, two) = (world.registered("one").await, world.registered("two").await);
+    let agent = world.start(&two, shout);
+    world.pass(1).await;
+    let refusal = r#"{"error":"invalid caller auth token"}"#;
+    let path = format!("/workspaces/{}/a2a", one.workspace_id());
+    world.trouble(move |r| (r.uri().path() == path).then_some(Trouble::Says(401, refusal)));
+    one.send_message(two.workspace_id(), Message::text("m-1", "hello"))
+        .await
+        .unwrap();
+    world.clock_tick().await;
+    world.say(two.workspace_id(), "m-2", "canvas").await;
+    world.pass(60).await;
+    assert_eq!(world.notifications(two.workspace_id()).await, ["CANVAS"]);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_hears_an_answer_once_although_its_acknowledgement_is_lost() {
     let world = World::new();
     let (one, two) = (world.registered("one").await, world.registered("two").await);
