@@ -1,5 +1,7 @@
 //! Delegations as the platform lists them, in two rows each, and as they are meant.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -115,19 +117,24 @@ impl Delegation {
     /// guess: the request says that it failed, and why, as well.
     #[must_use]
     pub fn merge(rows: &[DelegationRow]) -> Vec<Self> {
-        let mut ids: Vec<_> = rows.iter().filter_map(|row| row.delegation_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let mut delegations: Vec<_> = ids
+        let mut by_id = HashMap::<_, Vec<_>>::new();
+        for row in rows {
+            if let Some(id) = row.delegation_id {
+                by_id.entry(id).or_default().push(row);
+            }
+        }
+        let mut delegations: Vec<_> = by_id
             .into_iter()
-            .filter_map(|id| Self::of(id, rows))
+            .filter_map(|(id, rows)| Self::of(id, &rows))
             .collect();
+        delegations.sort_unstable_by_key(|delegation| delegation.id);
         delegations.sort_by_key(|delegation| std::cmp::Reverse(delegation.created_at));
         delegations
     }
 
-    fn of(id: DelegationId, rows: &[DelegationRow]) -> Option<Self> {
-        let rows = || rows.iter().filter(|row| row.delegation_id == Some(id));
+    /// What the rows about one delegation say together.
+    fn of(id: DelegationId, rows: &[&DelegationRow]) -> Option<Self> {
+        let rows = || rows.iter().copied();
         let best = rows().max_by_key(|row| row.weight())?;
         let is_queued = best.status == DelegationStatus::Queued;
         let result = rows()
@@ -232,6 +239,20 @@ mod tests {
             assert_eq!(merged.created_at, "2026-11-22T04:01:04Z".parse().unwrap());
             assert_eq!(merged.result_row, Some(id(5).parse().unwrap()));
         }
+    }
+
+    #[test]
+    fn a_listing_of_very_many_delegations_is_merged_in_no_time() {
+        let one = request(1, 4, "completed");
+        let number = |n: u32| format!("57e7c24b-eb91-41f5-a5c6-{n:012}").parse().unwrap();
+        let rows: Vec<_> = (0..30_000)
+            .map(|n| DelegationRow {
+                delegation_id: Some(number(n)),
+                ..one.clone()
+            })
+            .collect();
+        let merged = Delegation::merge(&rows);
+        assert_eq!((merged.len(), merged[7].id), (30_000, number(7)));
     }
 
     #[test]
