@@ -462,7 +462,8 @@ async fn every_outcome_of_the_proxy_has_its_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_401_through_the_proxy_is_the_peers_unless_the_platform_refuses_the_token_elsewhere_too() {
+async fn a_401_through_the_proxy_is_the_peers_unless_the_platform_refuses_the_token_elsewhere_too()
+{
     let check = async |state: u16, expect: ErrorKind| {
         let refusal = r#"{"error":"invalid caller auth token"}"#;
         let directory = Directory::answering(move |request| match request.uri().path() {
@@ -472,7 +473,10 @@ async fn a_401_through_the_proxy_is_the_peers_unless_the_platform_refuses_the_to
                 json!({"workspace_id": ME, "status": "online", "paused": false, "deleted": false})
                     .to_string(),
             ),
-            _ => answer(200, json!({"id": ME, "name": "me", "status": "online"}).to_string()),
+            _ => answer(
+                200,
+                json!({"id": ME, "name": "me", "status": "online"}).to_string(),
+            ),
         });
         let options = CallPeer::new().with_prefer_direct(false);
         let error = directory
