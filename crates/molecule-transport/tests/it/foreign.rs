@@ -1,5 +1,6 @@
 //! Calls to addresses that strangers chose, over real sockets.
 
+use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -140,6 +141,36 @@ async fn the_connection_goes_to_the_address_that_was_checked() {
     let seen = server.requests().remove(0).to_ascii_lowercase();
     assert!(seen.starts_with("get /a2a?x=1 http/1.1\r\n"), "{seen}");
     assert!(seen.contains("host: peer.example:"), "{seen}");
+}
+
+/// Answers every request, and offers to keep each connection; says how many there were.
+fn keeping() -> (String, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let connections = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::Relaxed);
+            std::thread::spawn(move || {
+                let mut request = [0; 4096];
+                while stream.read(&mut request).is_ok_and(|bytes| bytes > 0) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+                }
+            });
+        }
+    });
+    (url, connections)
+}
+
+#[tokio::test]
+async fn no_connection_is_used_again_after_its_address_was_checked() {
+    let (url, connections) = keeping();
+    let transport = transport(true, &Names::of(&[]));
+    for calls in 1..=3 {
+        assert_eq!(read(&transport, get(&url)).await.unwrap(), "ok");
+        assert_eq!(connections.load(Ordering::Relaxed), calls);
+    }
 }
 
 #[tokio::test]
