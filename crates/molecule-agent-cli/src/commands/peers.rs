@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, ValueHint};
 use molecule_agent::protocol::endpoints::{A2aOutcome, Discovery, PeerInfo, Queued, SendMessage};
-use molecule_agent::protocol::{FilePart, Message, Part};
+use molecule_agent::protocol::{FilePart, Message, Part, WorkspaceStatus};
 use molecule_agent::{CallPeer, PeerReply, Route, WorkspaceId};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -114,6 +114,14 @@ pub(crate) async fn discover(args: &DiscoverArgs, io: &Output) -> anyhow::Result
     let target = args.target;
     let peer = match args.agent.client()?.look_up_peer(target).await? {
         Discovery::Found(peer) => peer,
+        Discovery::Unavailable {
+            status: Some(WorkspaceStatus::Removed),
+        } => {
+            let message = format!(
+                "workspace {target} was deleted; `molecule-agent peers` lists those there are"
+            );
+            return Err(Problem::usage(message).into());
+        }
         Discovery::Unavailable { status } => {
             let status = status.map_or_else(String::new, |status| format!(" (it is {status})"));
             let message = format!(
@@ -211,7 +219,7 @@ fn show(answer: &PeerReply, io: &Output) -> anyhow::Result<Exit> {
         A2aOutcome::Failed(error) => ("failed", error.to_string()),
         _ => (
             "unreadable",
-            "the agent took the message, but what it answered cannot be read; --json shows it"
+            "the agent took the message, but what it answered cannot be read; with --json it is printed as it came"
                 .to_owned(),
         ),
     };

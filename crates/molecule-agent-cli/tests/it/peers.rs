@@ -122,6 +122,19 @@ async fn a_peer_that_is_nowhere_is_a_temporary_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_was_deleted_is_not_waited_for() {
+    let world = World::start().await;
+    let (me, peer) = (world.agent().await, world.agent().await);
+    let id = peer.id.to_string();
+    world
+        .as_admin(&["workspace", "delete", &id])
+        .run()
+        .succeeds();
+    me.run(&["discover", &id])
+        .fails(2, &["was deleted", "peers"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_goes_through_the_platform_unless_private_peers_are_allowed() {
     let world = World::start().await;
     let (me, peer) = (world.agent().await, world.agent().await);
