@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use molecule_agent::AgentError;
 use molecule_agent::protocol::endpoints::{Approval, ApprovalStatus};
+use serde_json::json;
 
+use super::messages::text_or_stdin;
 use crate::args::AgentArgs;
 use crate::duration;
-use crate::exit::Exit;
+use crate::exit::{Exit, Problem};
 use crate::output::Output;
 
 /// Commands about approvals.
@@ -34,10 +37,16 @@ pub(crate) struct RequestArgs {
     /// Why
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Wait for the decision, for so long: exit 0 if it is approved, 1 if not, 75 if nobody decides
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    /// Wait for the decision, for 5m or as long as this: exit 0 if it is approved, 1 if not, 75 if nobody decides
+    #[arg(
+        long,
+        value_name = "DURATION",
+        num_args = 0..=1,
+        default_missing_value = "5m",
+        value_parser = duration::parse
+    )]
     wait: Option<Duration>,
-    /// What the agent wants to do
+    /// What the agent wants to do; - reads it from stdin
     action: String,
 }
 
@@ -70,20 +79,37 @@ fn line(approval: &Approval) -> String {
 
 async fn request(args: &RequestArgs, io: &Output) -> anyhow::Result<Exit> {
     let client = args.agent.client()?;
+    let action = text_or_stdin(&args.action)?;
     let requested = client
-        .request_approval(&args.action, args.reason.as_deref())
+        .request_approval(&action, args.reason.as_deref())
         .await?;
     let id = &requested.approval_id;
     let Some(patience) = args.wait else {
         let status = requested.status.as_str();
-        io.data(&requested, || format!("{id}  {status}"))?;
+        let data = json!({"id": id, "status": status});
+        io.data(&data, || format!("{id}  {status}"))?;
         return Ok(Exit::Done);
     };
     io.note(&format!("waiting for a decision on {id}"));
-    let approval = client.wait_approval(id, patience).await?;
+    let approval = client
+        .wait_approval(id, patience)
+        .await
+        .map_err(|error| explain(error, id))?;
     io.data(&approval, || line(&approval))?;
     Ok(match approval.status {
         ApprovalStatus::Approved => Exit::Done,
         _ => Exit::Unexpected,
     })
+}
+
+/// Says where the decision can be seen, because to run the command again would ask the person a second time.
+fn explain(error: AgentError, id: &str) -> anyhow::Error {
+    let undecided = matches!(error, AgentError::Undecided { source: None, .. });
+    if !undecided {
+        return error.into();
+    }
+    let message = format!(
+        "nobody decided on {id} in time; it stays open, and `molecule-agent approvals list` tells what becomes of it"
+    );
+    Problem::new(Exit::Temporary, message).into()
 }

@@ -37,7 +37,6 @@ pub(crate) struct DelegateArgs {
         long,
         value_name = "DURATION",
         num_args = 0..=1,
-        require_equals = true,
         default_missing_value = "5m",
         value_parser = duration::parse
     )]

@@ -42,7 +42,7 @@ pub(crate) struct AddArgs {
     #[command(flatten)]
     agent: AgentArgs,
     /// Who may recall it: local, team or global
-    #[arg(long, value_name = "SCOPE", default_value = "LOCAL")]
+    #[arg(long, value_name = "SCOPE", default_value = "local")]
     scope: MemoryScope,
     /// What kind it is [default: the platform's, general]
     #[arg(long, value_name = "NAME")]

@@ -152,6 +152,9 @@ fn an_approval_is_requested_and_its_decision_is_the_exit_code() {
     platform
         .run(&[&request[..], &["--reason", "x"]].concat())
         .prints("a-1  pending\n");
+    platform
+        .run(&["approvals", "request", " "])
+        .fails(2, &["nothing to say"]);
     let waiting = |wait: &str| platform.run(&[&request[..], &["--wait", wait]].concat());
     waiting("1m").prints("a-2  approved by human  deploy\n");
     let denied = waiting("1m");
@@ -161,7 +164,11 @@ fn an_approval_is_requested_and_its_decision_is_the_exit_code() {
     );
     let undecided = waiting("0s");
     assert_eq!((undecided.code, undecided.stdout.as_str()), (75, ""));
-    assert!(undecided.stderr.contains("nobody decided"), "{undecided:?}");
+    assert!(
+        undecided.stderr.contains("nobody decided on a-4")
+            && undecided.stderr.contains("approvals list"),
+        "{undecided:?}"
+    );
     platform
         .run(&["approvals", "list"])
         .prints("a-4  pending  deploy\n");
@@ -174,6 +181,29 @@ fn an_approval_is_requested_and_its_decision_is_the_exit_code() {
         )
     );
     assert_eq!(requests[7], asked("GET /workspaces/ID/approvals", ""));
+}
+
+#[test]
+fn an_approval_has_the_same_keys_when_it_is_requested_and_decided() {
+    let platform = Canned::new(&[
+        (201, r#"{"approval_id":"a-1","status":"pending"}"#),
+        (201, r#"{"approval_id":"a-2","status":"pending"}"#),
+        (
+            200,
+            r#"[{"id":"a-2","action":"deploy","status":"approved"}]"#,
+        ),
+    ]);
+    let request = ["approvals", "request", "deploy", "--json"];
+    let requested = platform.run(&request).json();
+    assert_eq!(
+        requested,
+        serde_json::json!({"id": "a-1", "status": "pending"})
+    );
+    let decided = platform.run(&[&request[..], &["--wait"]].concat()).json();
+    assert_eq!(
+        (&decided["id"], &decided["status"]),
+        (&"a-2".into(), &"approved".into())
+    );
 }
 
 #[test]

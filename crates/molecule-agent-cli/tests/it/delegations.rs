@@ -275,7 +275,7 @@ async fn an_answer_is_waited_for_and_printed_whole() {
         json!({"response_preview": "x".repeat(300), "whole_text": whole}),
     );
     let json = platform
-        .run(&["delegate", TARGET, "t", "--wait=5s", "--json"])
+        .run(&["delegate", TARGET, "t", "--wait", "5s", "--json"])
         .json();
     assert_eq!(
         (&json["status"], &json["text"], &json["whole"]),
