@@ -31,10 +31,13 @@ async fn read(request: Request) -> Result<Bytes, TransportError> {
 }
 
 async fn error_from(reply: Reply) -> TransportError {
+    error_of(reply, |request| request).await
+}
+
+async fn error_of(reply: Reply, prepare: fn(Request) -> Request) -> TransportError {
     let server = Server::always(reply).await;
-    read(impatient(get(&server.url("/x?token=query-secret"))))
-        .await
-        .unwrap_err()
+    let request = get(&server.url("/x?token=query-secret"));
+    read(prepare(request)).await.unwrap_err()
 }
 
 fn raw(bytes: &str) -> Reply {
@@ -101,7 +104,7 @@ async fn endless_json_nesting_is_cut_off_at_its_depth() {
 
 #[tokio::test]
 async fn a_silent_server_is_left_after_the_idle_time() {
-    let check = async |reply: Reply, expect: Phase| match error_from(reply).await {
+    let check = async |reply: Reply, expect: Phase| match error_of(reply, impatient).await {
         TransportError::Timeout { phase, after, .. } => assert_eq!((phase, after), (expect, SHORT)),
         other => panic!("{other:?}"),
     };
