@@ -5,6 +5,7 @@ use http::{Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::{ApiError, Refusal};
 use crate::{PlatformUrl, WorkspaceId, parse_json};
@@ -211,6 +212,15 @@ impl<'a> Answer<'a> {
             return Err(ApiError::Unsupported(self.refused(endpoint)));
         }
         Ok(())
+    }
+
+    /// The elements of a list, `null` being an empty one. Each is to be read for itself, so that one that is too deep or too
+    /// odd hides no other.
+    pub(crate) fn elements(&self, endpoint: &'static str) -> Result<Vec<&'a RawValue>, ApiError> {
+        self.success(endpoint)?;
+        let elements: Option<_> =
+            serde_json::from_slice(self.body).map_err(|error| self.malformed(endpoint, &error))?;
+        Ok(elements.unwrap_or_default())
     }
 
     /// The platform says that it did what was asked. A 2xx alone could be anybody's, such as a proxy's.

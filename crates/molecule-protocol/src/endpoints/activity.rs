@@ -1,8 +1,6 @@
 //! `GET /workspaces/:id/activity`: the log in which messages to a polling agent arrive.
 
-use serde_json::value::RawValue;
-use url::form_urlencoded::Serializer;
-
+use super::plugins::with_query;
 use crate::endpoint::{Answer, Call, Endpoint};
 use crate::{ActivityId, ActivityRow, ApiError, WorkspaceId};
 
@@ -118,14 +116,6 @@ impl ListActivity {
 }
 
 impl ListActivity {
-    /// Each row is read for itself, so that one that is too deep or too odd hides no other.
-    fn elements<'a>(&self, answer: &Answer<'a>) -> Result<Vec<&'a RawValue>, ApiError> {
-        answer.success(Self::NAME)?;
-        let elements: Option<_> = serde_json::from_slice(answer.body())
-            .map_err(|error| answer.malformed(Self::NAME, &error))?;
-        Ok(elements.unwrap_or_default())
-    }
-
     /// After a cursor the platform sends the oldest row first, otherwise the newest: this decides between rows that
     /// were written in the same microsecond.
     fn goes_forward(&self) -> bool {
@@ -139,17 +129,12 @@ impl Endpoint for ListActivity {
 
     fn call(&self) -> Call {
         let path = format!("/workspaces/{}/activity", self.workspace_id);
-        if self.query.is_empty() {
-            return Call::get(path);
-        }
-        let query = Serializer::new(String::new())
-            .extend_pairs(&self.query)
-            .finish();
-        Call::get(format!("{path}?{query}"))
+        let query = self.query.iter().map(|(key, value)| (*key, value));
+        Call::get(with_query(path, query))
     }
 
     fn read(&self, answer: &Answer<'_>) -> Result<ActivityPage, ApiError> {
-        let elements: Vec<&RawValue> = self.elements(answer)?;
+        let elements = answer.elements(Self::NAME)?;
         let rows: Vec<_> = elements
             .iter()
             .filter_map(|row| ActivityRow::read(row))

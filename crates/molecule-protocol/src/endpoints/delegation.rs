@@ -1,7 +1,6 @@
 //! Delegations: tasks that the platform hands to other workspaces, whose results are read later.
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::delegation_refusal::refused;
 use crate::endpoint::{Answer, Call, Endpoint};
@@ -117,10 +116,7 @@ impl Endpoint for ListDelegations {
 
     /// An element that is no row hides no other.
     fn read(&self, answer: &Answer<'_>) -> Result<Vec<DelegationRow>, ApiError> {
-        answer.success(Self::NAME)?;
-        let elements: Option<Vec<&RawValue>> = serde_json::from_slice(answer.body())
-            .map_err(|error| answer.malformed(Self::NAME, &error))?;
-        let rows = elements.unwrap_or_default().into_iter();
+        let rows = answer.elements(Self::NAME)?.into_iter();
         Ok(rows
             .filter_map(|row| parse_json(row.get().as_bytes()).ok())
             .collect())

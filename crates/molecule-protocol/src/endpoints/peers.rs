@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use url::form_urlencoded::Serializer;
 
+use super::plugins::with_query;
 use crate::endpoint::{Answer, Call, Endpoint};
 use crate::lenient::lenient;
 use crate::{
@@ -152,22 +152,14 @@ impl Endpoint for ListPeers {
     const NAME: &'static str = "peers";
 
     fn call(&self) -> Call {
-        let mut path = format!("/registry/{}/peers", self.workspace_id);
-        if let Some(text) = &self.query {
-            let query = Serializer::new(String::new())
-                .append_pair("q", text)
-                .finish();
-            path = format!("{path}?{query}");
-        }
-        Call::get(path).on_behalf_of(&self.workspace_id)
+        let path = format!("/registry/{}/peers", self.workspace_id);
+        let query = self.query.iter().map(|text| ("q", text));
+        Call::get(with_query(path, query)).on_behalf_of(&self.workspace_id)
     }
 
     /// Each row is read for itself, so that an odd one hides no other; what has no id is left out.
     fn read(&self, answer: &Answer<'_>) -> Result<Vec<PeerInfo>, ApiError> {
-        answer.success(Self::NAME)?;
-        let rows: Option<Vec<&RawValue>> = serde_json::from_slice(answer.body())
-            .map_err(|error| answer.malformed(Self::NAME, &error))?;
-        let rows = rows.unwrap_or_default();
+        let rows = answer.elements(Self::NAME)?;
         Ok(rows.into_iter().filter_map(PeerInfo::read).collect())
     }
 }
