@@ -96,22 +96,33 @@ fn of_v6(address: Ipv6Addr) -> AddressKind {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => AddressKind::Unspecified,
         [0, 0, 0, 0, 0, 0, 0, 1] => AddressKind::Loopback,
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0 | 1, 0, 0, 0, high, low] => {
             of_v4(embedded(high, low))
         }
+        [0x64, 0xff9b, 1, ..] => of_local_nat64(address),
         [0x2002, high, low, ..] => of_v4(embedded(high, low)),
         [0xfd00, 0x0ec2 | 0x00c1 | 0x0042, ..] | [0xfd20, 0x00ce, ..] => AddressKind::Metadata,
         [0xfe80, .., 0xa9fe, 0xa9fe] => AddressKind::Metadata,
-        // NAT64 with a prefix of the local network.
-        [0x64, 0xff9b, 1, ..] | [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => {
-            AddressKind::Private
-        }
+        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => AddressKind::Private,
         [0xfe80..=0xfebf, ..] => AddressKind::LinkLocal,
         [0xff00..=0xffff, ..] => AddressKind::Multicast,
         // Teredo, benchmarks, documentation and other assignments that are no addresses of servers.
         [0x2001, 0..=0x01ff | 0x0db8, ..] | [0x3fff, 0..=0x0fff, ..] => AddressKind::Reserved,
         [0x2000..=0x3fff, ..] => AddressKind::Public,
         _ => AddressKind::Reserved,
+    }
+}
+
+/// NAT64 with a prefix of the local network's own choosing (RFC 8215). Only that network knows the prefix's length, and
+/// with it where the IPv4 address stands: a metadata service at any of the places of RFC 6052 is taken for one.
+fn of_local_nat64(address: Ipv6Addr) -> AddressKind {
+    let [.., a, b, _, c, d, e, w, x, y, z] = address.octets();
+    let places = [[a, b, c, d], [b, c, d, e], [c, d, e, w], [w, x, y, z]];
+    let is_metadata = |place| of_v4(Ipv4Addr::from(place)) == AddressKind::Metadata;
+    if places.into_iter().any(is_metadata) {
+        AddressKind::Metadata
+    } else {
+        AddressKind::Private
     }
 }
 
@@ -162,6 +173,7 @@ mod tests {
                 "3fff:1000::1",
                 "::ffff:8.8.8.8",
                 "64:ff9b::8.8.8.8",
+                "64:ff9b:1::8.8.8.8",
                 "2002:808:808::1",
             ],
         );
@@ -177,6 +189,7 @@ mod tests {
                 "::1",
                 "::ffff:127.0.0.1",
                 "64:ff9b::7f00:1",
+                "64:ff9b:1::7f00:1",
                 "2002:7f00:1::",
             ],
         );
@@ -196,6 +209,7 @@ mod tests {
                 "::ffff:192.168.1.1",
                 "64:ff9b::a00:1",
                 "64:ff9b:1::a00:1",
+                "64:ff9b:1:fffe::8.8.8.8",
                 "2002:a00:1::1",
                 "2002:c0a8:101:1:2:3:4:5",
             ],
@@ -230,6 +244,11 @@ mod tests {
                 "169.254.42.42",
                 "::ffff:169.254.169.254",
                 "64:ff9b::a9fe:a9fe",
+                "64:ff9b:1::a9fe:a9fe",
+                "64:ff9b:1:fffe::a9fe:a9fe",
+                "64:ff9b:1:a9fe:a9:fe00::",
+                "64:ff9b:1:a9:fe:a9fe::",
+                "64:ff9b:1:7:a9:fea9:fe00:0",
                 "2002:a9fe:a9fe::",
             ],
         );
@@ -283,6 +302,7 @@ mod tests {
             for v6 in [
                 v4.to_ipv6_mapped(),
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
+                Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, high, low),
                 Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1),
             ] {
                 prop_assert_eq!(AddressKind::of(v6.into()), kind, "{}", v6);

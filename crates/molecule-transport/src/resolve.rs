@@ -1,8 +1,10 @@
 //! From names to addresses, and which of them are called.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
+use std::{fmt, io, thread};
+
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{AddressKind, BoxError, BoxFuture};
 
@@ -16,18 +18,45 @@ pub trait Resolve: fmt::Debug + Send + Sync + 'static {
     fn resolve(&self, name: &str) -> BoxFuture<'static, Result<Vec<IpAddr>, BoxError>>;
 }
 
-/// The resolver of the operating system. It needs a tokio runtime.
+/// The look-ups of the whole process: strangers choose the names, and with them how long each look-up holds its thread.
+static LOOK_UPS: Semaphore = Semaphore::const_new(8);
+
+/// The resolver of the operating system.
+///
+/// The system looks names up on a thread that cannot be interrupted: it ends when the system's resolver gives up, even
+/// if nobody waits any more. So there are at most 8 such threads in a process, and who comes then waits for one of them
+/// to end. How long anybody waits is up to the caller; the transports allow a call its
+/// [`connect`](crate::Timeouts::connect) limit for it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;
 
 impl Resolve for SystemResolver {
     fn resolve(&self, name: &str) -> BoxFuture<'static, Result<Vec<IpAddr>, BoxError>> {
         let name = name.to_owned();
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name, 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
-        })
+        Box::pin(on_a_thread(&LOOK_UPS, move || look_up(&name)))
     }
+}
+
+fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
+    let found = (name, 0).to_socket_addrs()?;
+    Ok(found.map(|address| address.ip()).collect())
+}
+
+/// Waits for room and then for the look-up, which takes the room until it ends. The thread is none of the runtime's, so
+/// that a program can end before the system gives up.
+async fn on_a_thread(
+    room: &'static Semaphore,
+    look_up: impl FnOnce() -> io::Result<Vec<IpAddr>> + Send + 'static,
+) -> Result<Vec<IpAddr>, BoxError> {
+    let place = room.acquire().await?;
+    let (answer, answered) = oneshot::channel();
+    let thread = thread::Builder::new().name("name-lookup".to_owned());
+    thread.spawn(move || {
+        // Whoever asked may be gone.
+        let _ = answer.send(look_up());
+        drop(place);
+    })?;
+    Ok(answered.await??)
 }
 
 /// Which addresses may be called.
@@ -92,7 +121,40 @@ impl reqwest::dns::Resolve for Checked {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn look_ups_that_stall_take_no_more_threads_than_there_is_room_for() {
+        static ROOM: Semaphore = Semaphore::const_new(2);
+        let mut stalled = Vec::new();
+        for _ in 0..5 {
+            let (end, ended) = mpsc::channel::<()>();
+            stalled.push(end);
+            let look_up = move || {
+                let _ = ended.recv();
+                Ok(Vec::new())
+            };
+            let impatient = on_a_thread(&ROOM, look_up).now_or_never();
+            assert!(impatient.is_none());
+        }
+        assert_eq!(ROOM.available_permits(), 0);
+        let at_once = stalled.iter().filter(|end| end.send(()).is_ok()).count();
+        assert_eq!(at_once, 2);
+        let address: IpAddr = "8.8.8.8".parse().unwrap();
+        let patient = on_a_thread(&ROOM, move || Ok(vec![address])).await;
+        assert_eq!(patient.unwrap(), [address]);
+    }
+
+    #[tokio::test]
+    async fn the_system_knows_the_names_of_this_machine() {
+        let found = SystemResolver.resolve("localhost").await.unwrap();
+        let is_local = |address: &IpAddr| address.is_loopback();
+        assert!(!found.is_empty() && found.iter().all(is_local), "{found:?}");
+    }
 
     fn choose(allow_local: bool, found: &[&str]) -> Result<Vec<String>, String> {
         let found = found.iter().map(|text| text.parse().unwrap()).collect();

@@ -4,13 +4,15 @@
 use std::process::Output;
 use std::time::Duration;
 
-use molecule_transport::{CallOptions, ReqwestTransport, Timeouts, Transport};
+use molecule_transport::{CallOptions, ForeignTransport, ReqwestTransport, Timeouts, Transport};
 
 use crate::calls::get;
 use crate::server::{Reply, Server, http, ok};
 use crate::tls::Tls;
 
 const URL: &str = "MOLECULE_TRANSPORT_TEST_URL";
+/// Set if a stranger chose the address.
+const FOREIGN: &str = "MOLECULE_TRANSPORT_TEST_FOREIGN";
 
 /// The child: calls the address it was given, and prints the status or the error.
 #[tokio::test]
@@ -18,15 +20,26 @@ const URL: &str = "MOLECULE_TRANSPORT_TEST_URL";
 async fn child() {
     #[expect(
         clippy::disallowed_methods,
-        reason = "how the parent hands over the address"
+        reason = "how the parent hands over what to call"
     )]
-    let url = std::env::var(URL).unwrap();
+    let (url, foreign) = (
+        std::env::var(URL).unwrap(),
+        std::env::var_os(FOREIGN).is_some(),
+    );
     let limit = Timeouts::both(Duration::from_secs(5));
     let request = CallOptions::new().with_timeouts(limit).attach(get(&url));
-    match ReqwestTransport::new().unwrap().send(request).await {
+    match transport(foreign).send(request).await {
         Ok(response) => println!("status {}", response.status().as_u16()),
         Err(error) => println!("error {error:?}"),
     }
+}
+
+fn transport(foreign: bool) -> Box<dyn Transport> {
+    if foreign {
+        let builder = ForeignTransport::builder().with_local_addresses(true);
+        return Box::new(builder.build().unwrap());
+    }
+    Box::new(ReqwestTransport::new().unwrap())
 }
 
 /// What the child prints when it calls `url` under `environment` and nothing else.
@@ -128,4 +141,27 @@ async fn this_machine_is_reached_without_the_proxy() {
     ];
     assert_eq!(call(&server.url("/x"), &environment).await, "status 200");
     assert_eq!((proxy.requests().len(), server.requests().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn an_address_that_a_stranger_chose_is_reached_without_the_proxy() {
+    let proxy = Server::always(ok("from the proxy")).await;
+    let server = Server::always(ok("direct")).await;
+    let tls = Tls::start().await;
+    let (proxy_url, ca_file) = (proxy.url(""), tls.ca_file());
+    let variables = [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ];
+    let mut environment: Vec<(&str, &str)> = variables.map(|name| (name, &*proxy_url)).to_vec();
+    environment.extend([(FOREIGN, "1"), ("SSL_CERT_FILE", ca_file.to_str().unwrap())]);
+    let url = format!("http://localhost:{}/x", server.address.port());
+    for url in [url, server.url("/x"), tls.url()] {
+        assert_eq!(call(&url, &environment).await, "status 200", "{url}");
+    }
+    assert_eq!((proxy.requests().len(), server.requests().len()), (0, 2));
 }

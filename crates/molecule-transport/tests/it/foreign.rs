@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use molecule_transport::{
     AddressKind, BoxError, BoxFuture, Bytes, CallOptions, ErrorKind, ForeignTransport, Limits,
-    Request, Resolve, Timeouts, Transport, TransportError,
+    Phase, Request, Resolve, Timeouts, Transport, TransportError,
 };
 
 use crate::calls::{TOKEN, get, post};
@@ -312,6 +312,35 @@ async fn silence_is_told_from_an_address_that_nobody_answers_at() {
         .await
         .unwrap_err();
     assert!(error.surely_not_delivered(), "{error}");
+}
+
+/// A name server that is never done.
+#[derive(Debug)]
+struct Stalled;
+
+impl Resolve for Stalled {
+    fn resolve(&self, _: &str) -> BoxFuture<'static, Result<Vec<IpAddr>, BoxError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_stalls_ends_with_the_time_for_connecting() {
+    let transport = ForeignTransport::builder()
+        .with_system_roots(false)
+        .with_resolver(Arc::new(Stalled))
+        .build()
+        .unwrap();
+    let short = Timeouts::new(Duration::from_millis(60), Duration::from_secs(30));
+    let request = CallOptions::new()
+        .with_timeouts(short)
+        .attach(get("http://peer.example/"));
+    let error = transport.send(request).await.unwrap_err();
+    assert!(error.surely_not_delivered());
+    match error {
+        TransportError::Timeout { phase, .. } => assert_eq!(phase, Phase::Connect),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
