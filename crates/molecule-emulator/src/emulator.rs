@@ -93,7 +93,8 @@ impl Emulator {
         self.platform.clone()
     }
 
-    /// Stops: takes no more connections, lets requests in flight finish for up to five seconds, and saves the state.
+    /// Stops: takes no more connections, closes those on which no request is in flight, lets the others finish for up to
+    /// five seconds, and saves the state.
     ///
     /// # Errors
     ///

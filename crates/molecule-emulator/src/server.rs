@@ -2,11 +2,16 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::{Extension, Router};
+use bytes::Bytes;
 use http::request::Parts;
+use hyper::body::{Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,6 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::faults::Line;
 
@@ -36,7 +42,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Stopping {
     }
 }
 
-/// Accepts connections until cancelled, then lets them finish. When the future is dropped, so are they.
+/// Accepts connections until cancelled, then lets requests in flight finish. When the future is dropped, so are they.
 pub(crate) async fn serve(listener: TcpListener, router: Router, cancel: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
@@ -65,13 +71,20 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, cancel: Cancell
 
 async fn connection(stream: TcpStream, router: Router, cancel: CancellationToken) {
     // Go writes header names in title case; a client that compares them literally should notice here, too.
-    let (line, end) = Line::new(stream);
+    let (line, end, requests) = Line::new(stream, cancel.clone());
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request| {
         let (answer, end) = (router.call(request), end.clone());
+        let in_flight = requests.token();
         async move {
             let Ok(response) = answer.await;
-            end.pass(response)
+            let passed = end.pass(response);
+            passed.map(|response| {
+                response.map(|body| Answering {
+                    body,
+                    _request: in_flight,
+                })
+            })
         }
     });
     let serving = http1::Builder::new()
@@ -89,5 +102,31 @@ async fn connection(stream: TcpStream, router: Router, cancel: CancellationToken
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// The body of an answer, whose request is in flight until the body's end.
+struct Answering {
+    body: Body,
+    _request: TaskTrackerToken,
+}
+
+impl hyper::body::Body for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// The mark of an answer that no client gets.
 ///
@@ -38,11 +40,16 @@ impl IntoResponse for Severed {
 pub(crate) struct Cut;
 
 /// A connection whose own direction can be closed early. Nobody who writes to it notices.
+///
+/// Once the server stops, the line is deaf but for requests that are being answered: whatever else would come, or never
+/// come, is not waited for.
 #[derive(Debug)]
 pub(crate) struct Line {
     stream: TcpStream,
     end: End,
     closed: bool,
+    stopping: CancellationToken,
+    requests: TaskTracker,
 }
 
 /// Closes the platform's direction of a line.
@@ -66,14 +73,21 @@ impl End {
 }
 
 impl Line {
-    pub(crate) fn new(stream: TcpStream) -> (Self, End) {
-        let end = End::default();
+    /// A line, its end, and what keeps count of the requests that are being answered.
+    pub(crate) fn new(stream: TcpStream, stopping: CancellationToken) -> (Self, End, TaskTracker) {
+        let (end, requests) = (End::default(), TaskTracker::new());
         let line = Self {
             stream,
             end: end.clone(),
             closed: false,
+            stopping,
+            requests: requests.clone(),
         };
-        (line, end)
+        (line, end, requests)
+    }
+
+    fn is_deaf(&self) -> bool {
+        self.stopping.is_cancelled() && self.requests.is_empty()
     }
 
     /// Closes the platform's direction, once.
@@ -91,7 +105,7 @@ impl Line {
         let mut scratch = [0; 1024];
         loop {
             let mut buffer = ReadBuf::new(&mut scratch);
-            ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
+            ready!(Pin::new(&mut *self).poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
@@ -105,6 +119,9 @@ impl AsyncRead for Line {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_deaf() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

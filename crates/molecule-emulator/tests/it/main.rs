@@ -21,5 +21,6 @@ mod rate_limit;
 mod records;
 mod registry;
 mod replay;
+mod stop;
 mod transcripts;
 mod world;
