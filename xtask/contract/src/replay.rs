@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use molecule_protocol::transcripts::{
-    Answer, AnswerDifference, Bindings, Exchange, RecordedRequest, RecordedResponse, Section, Step,
+    Answer, AnswerDifference, Bindings, Exchange, RecordedRequest, Section, Step,
     Transcript, UnboundVariable,
 };
 use serde_json::{Value, json};
@@ -321,14 +321,7 @@ impl<'run> Replay<'run> {
         let (answer, stream) = request
             .open(&self.platform.host)
             .context("no answer to a request for a stream")?;
-        let head = Exchange {
-            response: RecordedResponse {
-                text: None,
-                ..exchange.response.clone()
-            },
-            ..exchange.clone()
-        };
-        match head.compare(&answer, &self.bindings) {
+        match exchange.compare(&answer, &self.bindings) {
             Ok(()) => {
                 self.streams
                     .push(Stream::new(describe(exchange), exchange, stream));

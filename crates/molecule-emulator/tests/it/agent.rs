@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use molecule_emulator::Clock;
 use molecule_protocol::transcripts::Behaviour;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -43,14 +43,9 @@ impl Agent {
     pub(crate) async fn start(clock: Arc<dyn Clock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let behaviour = Behaviour {
-            echo: true,
-            ..Behaviour::default()
-        };
-        let received = watch::Sender::default();
         let shared = Arc::new(Shared {
-            behaviour: Mutex::new(behaviour),
-            received,
+            behaviour: Mutex::new(Behaviour::at_first()),
+            received: watch::Sender::default(),
             clock,
         });
         let task = tokio::spawn(serve(listener, Arc::clone(&shared)));
@@ -113,10 +108,7 @@ async fn answer(mut stream: TcpStream, shared: Arc<Shared>) -> Option<()> {
             .sleep(Duration::from_millis(behaviour.delay_ms))
             .await;
     }
-    if behaviour.drop {
-        return None;
-    }
-    let (status, text) = reply(&behaviour, &body);
+    let (status, text) = behaviour.reply(&body)?;
     let head = format!(
         "HTTP/1.1 {status} X\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         text.len()
@@ -152,37 +144,4 @@ async fn read(stream: &mut TcpStream) -> Option<Received> {
         head,
         body: serde_json::from_slice(&body).unwrap_or_default(),
     })
-}
-
-fn reply(behaviour: &Behaviour, request: &Value) -> (u16, String) {
-    let Some(answer) = &behaviour.answer else {
-        return (200, echo(request));
-    };
-    let unbound = molecule_protocol::transcripts::Bindings::new("http://unused");
-    let text = answer
-        .generate
-        .as_ref()
-        .map(|generate| generate.body(&unbound).unwrap());
-    let text = text.or_else(|| answer.json.as_ref().map(Value::to_string));
-    (
-        answer.status,
-        text.or_else(|| answer.text.clone()).unwrap_or_default(),
-    )
-}
-
-fn echo(request: &Value) -> String {
-    let text = request["params"]["message"]["parts"][0]["text"]
-        .as_str()
-        .unwrap_or_default();
-    json!({
-        "jsonrpc": "2.0",
-        "id": request["id"],
-        "result": {
-            "kind": "message",
-            "role": "agent",
-            "messageId": "5dfa2c5b-e282-4e77-ae76-0c7b2c4abc67",
-            "parts": [{ "kind": "text", "text": format!("echo: {text}") }],
-        },
-    })
-    .to_string()
 }

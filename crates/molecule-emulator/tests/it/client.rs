@@ -1,11 +1,12 @@
 //! A plain HTTP client: one connection per request, no redirects, nothing added.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use molecule_emulator::Emulator;
+use molecule_protocol::transcripts;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -29,6 +30,19 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The same as a recording is compared with.
+    pub(crate) fn as_recorded(&self) -> transcripts::Answer {
+        let headers = self.headers.iter();
+        let text = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.to_string(), value.to_str().unwrap().to_owned())
+        };
+        transcripts::Answer {
+            status: self.status.as_u16(),
+            headers: headers.map(text).collect(),
+            body: self.body.to_vec(),
+        }
     }
 
     /// Status and body, for assertions that show both.
