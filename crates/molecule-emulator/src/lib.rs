@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod activity;
+mod asked;
 mod auth;
 mod clock;
 mod config;

@@ -106,6 +106,12 @@ pub(crate) fn not_found(text: &str) -> Reply {
     Reply::error(StatusCode::NOT_FOUND, text)
 }
 
+/// There are no containers here to do something in.
+pub(crate) fn no_container() -> Reply {
+    let text = "workspace container not running";
+    Reply::error(StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
 pub(crate) fn internal(text: &str) -> Reply {
     Reply::error(StatusCode::INTERNAL_SERVER_ERROR, text)
 }

@@ -7,7 +7,8 @@ use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use molecule_protocol::parse_json;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use uuid::Uuid;
@@ -51,12 +52,18 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Bearer {
 }
 
 /// Query parameters by name.
-pub(crate) type Params = axum::extract::Query<HashMap<String, String>>;
+pub(crate) type Params = HashMap<String, String>;
 
 /// Reads the first JSON value of a body; what follows it is ignored, and so is the content type.
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    T::deserialize(&mut json).map_err(|_| bad_request("invalid request body"))
+    let first = first_value(body).unwrap_or(body);
+    parse_json(first).map_err(|_| bad_request("invalid request body"))
+}
+
+fn first_value(body: &[u8]) -> Option<&[u8]> {
+    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    body.get(..values.byte_offset())
 }
 
 /// For fields where `null` counts as given and only absence as missing.
@@ -89,6 +96,8 @@ pub(crate) fn is_canonical(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn check(header: &str, expect: Option<&str>) {
@@ -105,6 +114,20 @@ mod tests {
         check("Token abc", None);
         check("abc", None);
         check("Bearer ", None);
+    }
+
+    #[test]
+    fn the_first_value_of_a_body_counts() {
+        let check = |body: &str, expect: Option<Value>| {
+            assert_eq!(decode::<Value>(body.as_bytes()).ok(), expect, "{body}");
+        };
+        check(r#" {"a":1} and more"#, Some(json!({ "a": 1 })));
+        check(r#"{"a":1}{"a":2}"#, Some(json!({ "a": 1 })));
+        check("", None);
+        check("{\"a\":", None);
+        check("and more", None);
+        // Depth that is hidden from the reader.
+        check(r#"{"$serde_json::private::RawValue":"[1]"}"#, None);
     }
 
     #[test]

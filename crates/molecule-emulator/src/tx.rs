@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::clock::signed;
 use crate::config::EmulatorConfig;
 use crate::events::Bus;
+use crate::records::Records;
 use crate::reply::{Reply, not_found};
 use crate::request::parse_id;
 use crate::state::State;
@@ -23,6 +24,17 @@ impl Tx<'_> {
     pub(crate) fn row(&self, id: &str) -> Result<&Workspace, Reply> {
         let row = parse_id(id).and_then(|id| self.state.get(id));
         row.ok_or_else(|| not_found("workspace not found"))
+    }
+
+    /// What a workspace keeps here, if it ever kept anything.
+    pub(crate) fn records(&self, id: &str) -> Option<&Records> {
+        self.state.records.get(&parse_id(id)?)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn records_mut(&mut self, id: &str) -> Result<&mut Records, Reply> {
+        let id = self.row(id)?.id;
+        Ok(self.state.records.entry(id).or_default())
     }
 
     /// The status of an external workspace that nobody hears of.

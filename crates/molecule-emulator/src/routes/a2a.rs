@@ -2,39 +2,30 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
-use http::HeaderMap;
 use uuid::Uuid;
 
-use crate::platform::Platform;
+use crate::asked::{Anyone, Asked};
 use crate::proxy::envelope::normalise;
 use crate::proxy::message::{CEILING, Parcel, forward};
 use crate::proxy::outcome::Passage;
 use crate::reply::{Reply, bad_request, forbidden};
-use crate::request::{Bearer, header, parse_id};
+use crate::request::{Bearer, parse_id};
 use crate::tx::Tx;
 
 /// Callers that are not workspaces and that nobody may claim to be.
 const RESERVED: [&str; 4] = ["system:", "webhook:", "test:", "channel:"];
 
-pub(crate) async fn send(
-    State(platform): State<Platform>,
-    Path(target): Path<String>,
-    bearer: Bearer,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Passage, Reply> {
-    let from = header(&headers, "x-workspace-id").unwrap_or("");
-    let caller = platform.read(|tx| tx.source(&target, from, &bearer))?;
-    let envelope = normalise(&body).ok_or_else(|| bad_request("invalid JSON"))?;
-    let ignored = platform.config().quirks().ignored_timeout;
+pub(crate) async fn send(asked: Asked<Anyone>) -> Result<Passage, Reply> {
+    let from = asked.header("x-workspace-id").unwrap_or("");
+    let caller = asked.read(|tx| tx.source(&asked.id, from, &asked.bearer))?;
+    let envelope = normalise(&asked.body).ok_or_else(|| bad_request("invalid JSON"))?;
+    let ignored = asked.platform.config().quirks().ignored_timeout;
     let parcel = Parcel {
         caller,
         envelope,
-        ceiling: ceiling(caller, header(&headers, "x-timeout"), ignored),
+        ceiling: ceiling(caller, asked.header("x-timeout"), ignored),
     };
-    Ok(forward(&platform, &target, parcel).await)
+    Ok(forward(&asked.platform, &asked.id, parcel).await)
 }
 
 /// The time that a dispatch may take. Where `X-Timeout` is ignored, it still removes the ceiling.

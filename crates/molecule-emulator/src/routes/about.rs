@@ -1,14 +1,10 @@
 //! Smaller facts about a workspace, most of them empty here.
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
-use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::platform::Platform;
-use crate::reply::{Outcome, Reply, bad_request, internal, not_found};
-use crate::request::{Bearer, Params, decode};
+use crate::asked::{Admins, Asked, TheWorkspace};
+use crate::reply::{Outcome, Reply, bad_request, internal, no_container, not_found};
 use crate::tx::Tx;
 use crate::workspace::Workspace;
 
@@ -19,12 +15,8 @@ macro_rules! constant {
     ($(#[doc = $text:literal] $name:ident => $answer:expr;)+) => {
         $(
             #[doc = $text]
-            pub(crate) async fn $name(
-                State(platform): State<Platform>,
-                Path(id): Path<String>,
-                bearer: Bearer,
-            ) -> Outcome {
-                platform.read(|tx| tx.require_workspace(&id, &bearer))?;
+            pub(crate) async fn $name(asked: Asked<TheWorkspace>) -> Outcome {
+                asked.check()?;
                 $answer
             }
         )+
@@ -48,44 +40,26 @@ constant! {
     upload => Err(no_container());
 }
 
-fn no_container() -> Reply {
-    let text = "workspace container not running";
-    Reply::error(StatusCode::SERVICE_UNAVAILABLE, text)
-}
-
 /// A file of the container.
-pub(crate) async fn download(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    params: Params,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| tx.require_workspace(&id, &bearer))?;
-    match params.get("path").map(String::as_str) {
+pub(crate) async fn download(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.check()?;
+    match asked.param("path") {
         None | Some("") => Err(bad_request("path query required")),
         Some(path) if !path.starts_with('/') => Err(bad_request("path must be absolute")),
         Some(_) => Err(no_container()),
     }
 }
 
-pub(crate) async fn instructions(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| tx.require_workspace(&id, &bearer))?;
+pub(crate) async fn instructions(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.check()?;
     Ok(Reply::ok(
-        &json!({ "instructions": "", "workspace_id": id }),
+        &json!({ "instructions": "", "workspace_id": asked.id }),
     ))
 }
 
 /// What models were used today: none is called here.
-pub(crate) async fn metrics(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    let now = platform.read(|tx| tx.require_workspace(&id, &bearer).map(|()| tx.now))?;
+pub(crate) async fn metrics(asked: Asked<TheWorkspace>) -> Outcome {
+    let now = asked.read(|tx| Ok(tx.now))?;
     let start = now.as_second() - now.as_second().rem_euclid(DAY);
     let at = |second| Timestamp::from_second(second).unwrap_or(now);
     Ok(Reply::ok(&json!({
@@ -98,28 +72,15 @@ pub(crate) async fn metrics(
     })))
 }
 
-pub(crate) async fn budget(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        Ok(Reply::ok(&budget_of(tx.live_row(&id)?)))
-    })
+pub(crate) async fn budget(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.read(|tx| Ok(Reply::ok(&budget_of(tx.live_row(&asked.id)?))))
 }
 
 /// Sets the limit in cents, or takes it away.
-pub(crate) async fn set_budget(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_admin(&bearer)?;
-        let limit = limit_in(&body)?;
-        let id = tx.live_row(&id)?.id;
+pub(crate) async fn set_budget(asked: Asked<Admins>) -> Outcome {
+    asked.write(|tx| {
+        let limit = limit_in(&asked.decode()?)?;
+        let id = tx.live_row(&asked.id)?.id;
         let missing = || not_found("workspace not found");
         let row = tx.state.get_mut(id).ok_or_else(missing)?;
         row.budget_limit = limit;
@@ -127,8 +88,7 @@ pub(crate) async fn set_budget(
     })
 }
 
-fn limit_in(body: &[u8]) -> Result<Option<i64>, Reply> {
-    let fields: Value = decode(body)?;
+fn limit_in(fields: &Value) -> Result<Option<i64>, Reply> {
     let Some(limit) = fields.get("budget_limit") else {
         return Err(bad_request("budget_limit field is required"));
     };

@@ -1,31 +1,23 @@
 //! The activity log of a workspace, and messages to its user.
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::activity::{Query, Row, Source, TYPES};
+use crate::asked::{Asked, TheWorkspace};
 use crate::config::Generation;
-use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, bad_request, forbidden};
-use crate::request::{Bearer, Params, decode, or_zero, parse_id};
+use crate::request::{Params, or_zero, parse_id};
 use crate::routes::chat::text_of;
 use crate::tx::Tx;
 use crate::workspace::Workspace;
 
-pub(crate) async fn list(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    params: Params,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let query = tx.query(&params)?;
-        let log = parse_id(&id).and_then(|id| tx.state.activity.get(&id));
+pub(crate) async fn list(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.read(|tx| {
+        let query = tx.query(&asked.params)?;
+        let log = parse_id(&asked.id).and_then(|id| tx.state.activity.get(&id));
         let empty = crate::activity::Log::default();
         let rows = log.unwrap_or(&empty).query(&query);
         let rows = rows.map_err(|_| gone())?;
@@ -145,17 +137,11 @@ struct Report {
 }
 
 /// A row that the agent logs about itself.
-pub(crate) async fn report(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let report: Report = decode(&body)?;
-        check_report(&report, &id)?;
-        let mut row = Row::new(tx.row(&id)?.id, &report.activity_type, tx.now);
+pub(crate) async fn report(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let report: Report = asked.decode()?;
+        check_report(&report, &asked.id)?;
+        let mut row = Row::new(tx.row(&asked.id)?.id, &report.activity_type, tx.now);
         row.source_id = report.source_id.as_deref().and_then(parse_id);
         row.target_id = report.target_id.as_deref().and_then(parse_id);
         row.status = report.status.unwrap_or(row.status);
@@ -196,17 +182,11 @@ struct Notification {
 }
 
 /// A message to the user. It comes back in the agent's own log as if it had been received.
-pub(crate) async fn notify(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let notification: Notification = decode(&body)?;
+pub(crate) async fn notify(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let notification: Notification = asked.decode()?;
         check_notification(&notification)?;
-        let workspace = tx.row(&id)?;
+        let workspace = tx.row(&asked.id)?;
         let (id, payload) = (workspace.id, notification.event(workspace));
         let mut row = Row::new(id, "a2a_receive", tx.now);
         row.method = Some("notify".to_owned());

@@ -1,16 +1,14 @@
 //! What agents ask their user to allow.
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::platform::Platform;
+use crate::asked::{Admins, Asked, TheWorkspace};
 use crate::records::Approval;
 use crate::reply::{Outcome, Reply, bad_request, not_found};
-use crate::request::{Bearer, decode, or_zero, parse_id};
+use crate::request::or_zero;
 
 /// Requests that one answer holds.
 const MOST: usize = 50;
@@ -25,19 +23,13 @@ struct Question {
     task_id: String,
 }
 
-pub(crate) async fn ask(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let question: Question = decode(&body)?;
+pub(crate) async fn ask(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let question: Question = asked.decode()?;
         if question.action.is_empty() {
             return Err(bad_request("invalid request body"));
         }
-        let (id, parent) = (tx.row(&id)?.id, tx.row(&id)?.parent_id);
+        let (id, parent) = (tx.row(&asked.id)?.id, tx.row(&asked.id)?.parent_id);
         let approval = pending(question, tx.now);
         let mut payload = json!({
             "action": approval.action,
@@ -46,12 +38,7 @@ pub(crate) async fn ask(
             "task_id": approval.task_id,
         });
         let answer = json!({ "approval_id": approval.id, "status": approval.status });
-        tx.state
-            .records
-            .entry(id)
-            .or_default()
-            .approvals
-            .push(approval);
+        tx.records_mut(&asked.id)?.approvals.push(approval);
         tx.record("APPROVAL_REQUESTED", id, payload.clone());
         if let Some(parent) = parent {
             payload["from_workspace_id"] = json!(id);
@@ -74,23 +61,19 @@ fn pending(question: Question, now: jiff::Timestamp) -> Approval {
     }
 }
 
-pub(crate) async fn list(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let records = parse_id(&id).and_then(|id| tx.state.records.get(&id));
-        let approvals = records.into_iter().flat_map(|records| &records.approvals);
+pub(crate) async fn list(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.read(|tx| {
+        let approvals = tx
+            .records(&asked.id)
+            .into_iter()
+            .flat_map(|records| &records.approvals);
         Ok(Reply::ok(&approvals.rev().take(MOST).collect::<Vec<_>>()))
     })
 }
 
 /// Everything that waits for the user, of all workspaces.
-pub(crate) async fn list_pending(State(platform): State<Platform>, bearer: Bearer) -> Outcome {
-    platform.read(|tx| {
-        tx.require_admin(&bearer)?;
+pub(crate) async fn list_pending(asked: Asked<Admins>) -> Outcome {
+    asked.read(|tx| {
         let mut found: Vec<(&Approval, Value)> = Vec::new();
         for (workspace, records) in &tx.state.records {
             let name = tx.state.get(*workspace).map(|row| &row.name);
@@ -122,38 +105,31 @@ struct Decision {
     decided_by: String,
 }
 
-pub(crate) async fn decide(
-    State(platform): State<Platform>,
-    Path((id, approval)): Path<(String, String)>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
+pub(crate) async fn decide(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
         let Decision {
             decision,
             decided_by,
-        } = decode(&body)?;
+        } = asked.decode()?;
         let kind = match decision.as_str() {
             "approved" => "APPROVAL_APPROVED",
             "denied" => "APPROVAL_DENIED",
             "" => return Err(bad_request("invalid request body")),
             _ => return Err(bad_request("decision must be 'approved' or 'denied'")),
         };
-        let (workspace, now) = (tx.row(&id)?.id, tx.now);
+        let (workspace, now) = (tx.row(&asked.id)?.id, tx.now);
         let waits =
-            |kept: &&mut Approval| kept.id.to_string() == approval && kept.status == "pending";
-        let records = tx.state.records.entry(workspace).or_default();
-        let kept = records.approvals.iter_mut().find(waits);
+            |kept: &&mut Approval| kept.id.to_string() == asked.name && kept.status == "pending";
+        let kept = tx.records_mut(&asked.id)?.approvals.iter_mut().find(waits);
         let kept = kept.ok_or_else(|| not_found("approval not found or already decided"))?;
         let by = Some(decided_by).filter(|by| !by.is_empty());
         let by = by.unwrap_or_else(|| "human".to_owned());
         kept.status.clone_from(&decision);
         (kept.decided_by, kept.decided_at) = (Some(by.clone()), Some(now));
-        let payload = json!({ "approval_id": approval, "decided_by": by, "decision": decision });
+        let payload = json!({ "approval_id": asked.name, "decided_by": by, "decision": decision });
         tx.record(kind, workspace, payload);
         Ok(Reply::ok(
-            &json!({ "approval_id": approval, "status": decision }),
+            &json!({ "approval_id": asked.name, "status": decision }),
         ))
     })
 }

@@ -1,43 +1,36 @@
 //! The conversation between the user and an agent, told from its activity log.
 
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::activity::{Query, Row, Source};
+use crate::asked::{Asked, TheWorkspace};
 use crate::config::Generation;
-use crate::platform::Platform;
 use crate::reply::{Outcome, Reply};
-use crate::request::{Bearer, Params, parse_id};
+use crate::request::parse_id;
 use crate::routes::activity::{before, limit};
 use crate::routes::unrouted;
 
 /// Only the later platform has it.
-pub(crate) async fn history(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    params: Params,
-    bearer: Bearer,
-) -> Response {
-    if platform.config().generation == Generation::A {
+pub(crate) async fn history(asked: Asked<TheWorkspace>) -> Response {
+    if asked.platform.config().generation == Generation::A {
         return unrouted().await;
     }
-    conversation(&platform, &id, &params, &bearer).into_response()
+    conversation(&asked).into_response()
 }
 
 /// The newest messages before a point in time, in the order they were said.
-fn conversation(platform: &Platform, id: &str, params: &Params, bearer: &Bearer) -> Outcome {
-    let wanted = limit(params);
-    platform.read(|tx| {
-        tx.require_workspace(id, bearer)?;
+fn conversation(asked: &Asked<TheWorkspace>) -> Outcome {
+    let wanted = limit(&asked.params);
+    asked.read(|tx| {
         let query = Query {
             activity_type: Some("a2a_receive".to_owned()),
             source: Some(Source::Canvas),
             limit: usize::MAX,
-            before: before(params)?,
+            before: before(&asked.params)?,
             ..Query::default()
         };
-        let log = parse_id(id).and_then(|id| tx.state.activity.get(&id));
+        let log = parse_id(&asked.id).and_then(|id| tx.state.activity.get(&id));
         let rows = log
             .and_then(|log| log.query(&query).ok())
             .unwrap_or_default();

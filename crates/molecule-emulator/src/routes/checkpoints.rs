@@ -1,16 +1,14 @@
 //! How far the workflows of an agent got.
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::platform::Platform;
+use crate::asked::{Asked, TheWorkspace};
 use crate::records::Checkpoint;
 use crate::reply::{Outcome, Reply, bad_request, not_found};
-use crate::request::{Bearer, decode, or_zero, parse_id};
+use crate::request::or_zero;
 use crate::tx::Tx;
 
 #[derive(Deserialize)]
@@ -26,20 +24,14 @@ struct Step {
 }
 
 /// Stores a step; the same step again takes its place.
-pub(crate) async fn save(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let step: Step = decode(&body)?;
+pub(crate) async fn save(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let step: Step = asked.decode()?;
         if step.workflow_id.is_empty() || step.step_name.is_empty() {
             return Err(bad_request("invalid request body"));
         }
-        let (workspace, now) = (tx.row(&id)?.id, tx.now);
-        let kept = &mut tx.state.records.entry(workspace).or_default().checkpoints;
+        let (workspace, now) = (tx.row(&asked.id)?.id, tx.now);
+        let kept = &mut tx.records_mut(&asked.id)?.checkpoints;
         let is_same = |old: &Checkpoint| {
             old.workflow_id == step.workflow_id && old.step_name == step.step_name
         };
@@ -66,19 +58,14 @@ pub(crate) async fn save(
 }
 
 /// The steps of a workflow, the last first; `latest` is the newest step of any.
-pub(crate) async fn show(
-    State(platform): State<Platform>,
-    Path((id, workflow)): Path<(String, String)>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let mut steps = tx.checkpoints(&id);
-        if workflow == "latest" {
+pub(crate) async fn show(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.read(|tx| {
+        let mut steps = tx.checkpoints(&asked.id);
+        if asked.name == "latest" {
             let missing = || not_found("no checkpoints found for workspace");
             return steps.last().map(Reply::ok).ok_or_else(missing);
         }
-        steps.retain(|step| step.workflow_id == workflow);
+        steps.retain(|step| step.workflow_id == asked.name);
         steps.sort_by_key(|step| std::cmp::Reverse(step.step_index));
         if steps.is_empty() {
             return Err(not_found("no checkpoints found for workflow"));
@@ -87,21 +74,15 @@ pub(crate) async fn show(
     })
 }
 
-pub(crate) async fn delete(
-    State(platform): State<Platform>,
-    Path((id, workflow)): Path<(String, String)>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let workspace = tx.row(&id)?.id;
-        let kept = &mut tx.state.records.entry(workspace).or_default().checkpoints;
+pub(crate) async fn delete(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let kept = &mut tx.records_mut(&asked.id)?.checkpoints;
         let before = kept.len();
-        kept.retain(|step| step.workflow_id != workflow);
+        kept.retain(|step| step.workflow_id != asked.name);
         match before - kept.len() {
             0 => Err(not_found("no checkpoints found for workflow")),
             count => Ok(Reply::ok(
-                &json!({ "deleted": count, "workflow_id": workflow }),
+                &json!({ "deleted": count, "workflow_id": asked.name }),
             )),
         }
     })
@@ -109,8 +90,10 @@ pub(crate) async fn delete(
 
 impl Tx<'_> {
     fn checkpoints(&self, id: &str) -> Vec<&Checkpoint> {
-        let records = parse_id(id).and_then(|id| self.state.records.get(&id));
-        let steps = records.into_iter().flat_map(|records| &records.checkpoints);
+        let steps = self
+            .records(id)
+            .into_iter()
+            .flat_map(|records| &records.checkpoints);
         steps.collect()
     }
 }

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
-use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::platform::Platform;
+use crate::asked::{Admins, Asked};
 use crate::reply::{Outcome, Reply, bad_request, internal};
-use crate::request::{Bearer, decode, or_zero, parse_id};
+use crate::request::{or_zero, parse_id};
 use crate::routes::workspaces::{check_name, check_role};
 use crate::tx::Tx;
 use crate::workspace::{EXTERNAL, Secret, Status, Workspace};
@@ -46,21 +43,13 @@ struct Creation {
     canvas: Canvas,
 }
 
-pub(crate) async fn create(
-    State(platform): State<Platform>,
-    bearer: Bearer,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Outcome {
-    let host = headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
+pub(crate) async fn create(asked: Asked<Admins>) -> Outcome {
+    let host = asked.header("host").unwrap_or("localhost");
     let base = format!("http://{host}");
-    platform.write(|tx| {
-        tx.require_admin(&bearer)?;
-        let payload: Creation =
-            decode(&body).map_err(|_| bad_request("invalid workspace payload"))?;
+    asked.write(|tx| {
+        let payload: Creation = asked
+            .decode()
+            .map_err(|_| bad_request("invalid workspace payload"))?;
         if payload.name.is_empty() {
             return Err(bad_request("invalid workspace payload"));
         }

@@ -1,16 +1,14 @@
 //! Delegations: given, listed, and reported by agents that send for themselves.
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
+use crate::asked::{Asked, TheWorkspace};
 use crate::delegation::{self, Known, Order, Taken};
-use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, bad_request};
-use crate::request::{Bearer, decode, or_zero, parse_id};
+use crate::request::{decode, or_zero, parse_id};
 
 #[derive(Deserialize)]
 struct Delegation {
@@ -25,12 +23,12 @@ struct Delegation {
 impl Delegation {
     fn read(body: &[u8]) -> Result<(Self, Uuid), Reply> {
         let invalid = || bad_request("invalid delegation request");
-        let asked: Self = decode(body).map_err(|_| invalid())?;
-        if asked.target_id.is_empty() || asked.task.is_empty() {
+        let wanted: Self = decode(body).map_err(|_| invalid())?;
+        if wanted.target_id.is_empty() || wanted.task.is_empty() {
             return Err(invalid());
         }
-        let target = target(&asked.target_id)?;
-        Ok((asked, target))
+        let target = target(&wanted.target_id)?;
+        Ok((wanted, target))
     }
 }
 
@@ -39,34 +37,28 @@ fn target(id: &str) -> Result<Uuid, Reply> {
 }
 
 /// Takes an order and carries it out in the background.
-pub(crate) async fn delegate(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    let (order, key) = platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let (asked, target) = Delegation::read(&body)?;
-        if asked.target_id == id {
+pub(crate) async fn delegate(asked: Asked<TheWorkspace>) -> Outcome {
+    let (order, key) = asked.read(|tx| {
+        let (wanted, target) = Delegation::read(&asked.body)?;
+        if wanted.target_id == asked.id {
             return Err(bad_request("self-delegation not permitted"));
         }
-        let order = parse_id(&id).map(|source| Order {
+        let order = parse_id(&asked.id).map(|source| Order {
             source,
             target,
             id: Uuid::new_v4().to_string(),
-            task: asked.task,
+            task: wanted.task,
         });
         let order = order.filter(|order| tx.state.get(order.source).is_some());
         order
-            .map(|order| (order, asked.idempotency_key))
+            .map(|order| (order, wanted.idempotency_key))
             .ok_or_else(|| untracked(target))
     })?;
-    match platform.write(|tx| tx.take_order(&order, &key)) {
+    match asked.write(|tx| Ok(tx.take_order(&order, &key)))? {
         Taken::Known(known) => Ok(hit(&known)),
         Taken::New => {
             let answer = accepted(&order);
-            tokio::spawn(delegation::run(platform, order));
+            tokio::spawn(delegation::run(asked.platform, order));
             Ok(answer)
         }
     }
@@ -98,14 +90,9 @@ fn hit(known: &Known) -> Reply {
     }))
 }
 
-pub(crate) async fn list(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let rows = parse_id(&id).map(|id| tx.delegations(id));
+pub(crate) async fn list(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.read(|tx| {
+        let rows = parse_id(&asked.id).map(|id| tx.delegations(id));
         Ok(Reply::ok(&rows.unwrap_or_default()))
     })
 }
@@ -121,24 +108,18 @@ struct Record {
 }
 
 /// A delegation that the agent sends itself.
-pub(crate) async fn record(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let asked: Record = decode(&body)?;
-        let required = [&asked.target_id, &asked.task, &asked.delegation_id];
+pub(crate) async fn record(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let sent: Record = asked.decode()?;
+        let required = [&sent.target_id, &sent.task, &sent.delegation_id];
         if required.iter().any(|text| text.is_empty()) {
             return Err(bad_request("invalid request body"));
         }
         let order = Order {
-            source: tx.row(&id)?.id,
-            target: target(&asked.target_id)?,
-            id: asked.delegation_id,
-            task: asked.task,
+            source: tx.row(&asked.id)?.id,
+            target: target(&sent.target_id)?,
+            id: sent.delegation_id,
+            task: sent.task,
         };
         tx.open_delegation(&order, "dispatched");
         let body = json!({ "delegation_id": order.id, "status": "recorded" });
@@ -157,29 +138,24 @@ struct Update {
 }
 
 /// How such a delegation ended.
-pub(crate) async fn update(
-    State(platform): State<Platform>,
-    Path((id, delegation)): Path<(String, String)>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let update: Update = decode(&body)?;
-        let source = tx.row(&id)?.id;
+pub(crate) async fn update(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let update: Update = asked.decode()?;
+        let source = tx.row(&asked.id)?.id;
         match update.status.as_str() {
             "completed" => {
-                tx.delegation_completed(source, None, &delegation, &update.response_preview);
+                tx.delegation_completed(source, None, &asked.name, &update.response_preview);
             }
             "failed" => {
-                tx.mark_delegation(source, &delegation, "failed", &update.error);
-                let payload = json!({ "delegation_id": delegation, "error": update.error });
+                tx.mark_delegation(source, &asked.name, "failed", &update.error);
+                let payload = json!({ "delegation_id": asked.name, "error": update.error });
                 tx.record("DELEGATION_FAILED", source, payload);
             }
             "" => return Err(bad_request("invalid request body")),
             _ => return Err(bad_request("status must be 'completed' or 'failed'")),
         }
-        let body: Value = json!({ "delegation_id": delegation, "status": update.status });
-        Ok(Reply::ok(&body))
+        Ok(Reply::ok(
+            &json!({ "delegation_id": asked.name, "status": update.status }),
+        ))
     })
 }

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
-use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::asked::{Anyone, Asked};
 use crate::clock::signed;
-use crate::platform::Platform;
 use crate::proxy::outcome::drain;
 use crate::reply::{Outcome, Reply, bad_request, internal, unauthorized};
-use crate::request::{Bearer, decode, or_zero, parse_id};
+use crate::request::{Bearer, or_zero, parse_id};
 use crate::tx::Tx;
 use crate::workspace::{Report, Status};
 
@@ -68,18 +66,14 @@ impl Heartbeat {
     }
 }
 
-pub(crate) async fn heartbeat(
-    State(platform): State<Platform>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    let beat: Heartbeat = decode(&body)?;
+pub(crate) async fn heartbeat(asked: Asked<Anyone>) -> Outcome {
+    let beat: Heartbeat = asked.decode()?;
     if beat.workspace_id.is_empty() {
         return Err(bad_request("invalid request body"));
     }
-    let has_capacity = platform.write(|tx| tx.heartbeat(beat, &bearer))?;
+    let has_capacity = asked.write(|tx| tx.heartbeat(beat, &asked.bearer))?;
     if let Some(id) = has_capacity {
-        tokio::spawn(drain(platform, id));
+        tokio::spawn(drain(asked.platform, id));
     }
     Ok(Reply::ok(&json!({ "status": "ok" })))
 }

@@ -1,51 +1,41 @@
 //! The state that agents poll, and what the user does to it.
 
-use axum::extract::{Path, State};
 use http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::platform::Platform;
+use crate::asked::{Admins, Anyone, Asked, TheWorkspace};
 use crate::provisioner::{self, Start};
 use crate::reply::{Outcome, Reply, bad_request, internal, not_found};
-use crate::request::{Bearer, Params, parse_id};
+use crate::request::parse_id;
 use crate::tx::Tx;
 use crate::workspace::Status;
 
-pub(crate) async fn state(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_own(&id, &bearer)?;
-        let row = parse_id(&id).and_then(|id| tx.state.get(id));
+pub(crate) async fn state(asked: Asked<Anyone>) -> Outcome {
+    asked.read(|tx| {
+        tx.require_own(&asked.id, &asked.bearer)?;
+        let row = parse_id(&asked.id).and_then(|id| tx.state.get(id));
         let Some(row) = row else {
-            let body = json!({ "deleted": true, "workspace_id": id });
+            let body = json!({ "deleted": true, "workspace_id": asked.id });
             return Err(Reply::new(StatusCode::NOT_FOUND, &body));
         };
         if row.is_removed() {
-            let body = json!({ "deleted": true, "status": row.status, "workspace_id": id });
+            let body = json!({ "deleted": true, "status": row.status, "workspace_id": asked.id });
             return Err(Reply::new(StatusCode::NOT_FOUND, &body));
         }
         Ok(Reply::ok(&json!({
             "deleted": false,
             "paused": row.status == Status::Paused,
             "status": row.status,
-            "workspace_id": id,
+            "workspace_id": asked.id,
         })))
     })
 }
 
 /// Pauses a workspace and everything below it.
-pub(crate) async fn pause(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let id = lookup(&id)?;
+pub(crate) async fn pause(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let id = lookup(&asked.id)?;
         let pausable = |status| !matches!(status, Status::Paused | Status::Removed);
         if !tx.state.get(id).is_some_and(|row| pausable(row.status)) {
             return Err(not_found("workspace not found or already paused"));
@@ -65,15 +55,10 @@ pub(crate) async fn pause(
 
 /// Resumes a workspace and everything paused below it. There is nothing to start for an external one, so it fails and
 /// only its agent's registration brings it back.
-pub(crate) async fn resume(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
+pub(crate) async fn resume(asked: Asked<TheWorkspace>) -> Outcome {
     let mut starts: Vec<Start> = Vec::new();
-    let answer = platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let id = lookup(&id)?;
+    let answer = asked.write(|tx| {
+        let id = lookup(&asked.id)?;
         tx.check_resumable(id)?;
         let count = tx.cascade(
             id,
@@ -90,14 +75,9 @@ pub(crate) async fn resume(
     answer
 }
 
-pub(crate) async fn hibernate(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let id = lookup(&id)?;
+pub(crate) async fn hibernate(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let id = lookup(&asked.id)?;
         let (now, known) = (tx.now, tx.config.has_new_statuses());
         let row = tx.state.get_mut(id).filter(|row| row.status.is_serving());
         let row = row.ok_or_else(|| not_found("workspace not found or not online"))?;
@@ -114,14 +94,9 @@ pub(crate) async fn hibernate(
     })
 }
 
-pub(crate) async fn restart(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    let start = platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let id = lookup(&id)?;
+pub(crate) async fn restart(asked: Asked<TheWorkspace>) -> Outcome {
+    let start = asked.write(|tx| {
+        let id = lookup(&asked.id)?;
         tx.require_provisioner()?;
         let live = tx.state.get(id).is_some_and(|row| !row.is_removed());
         live.then(|| provisioner::start(tx, id))
@@ -135,28 +110,22 @@ pub(crate) async fn restart(
     })))
 }
 
-pub(crate) async fn delete(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    params: Params,
-    bearer: Bearer,
-) -> Outcome {
-    let asked = |key| params.get(key).is_some_and(|value| value == "true");
-    platform.write(|tx| {
-        tx.require_admin(&bearer)?;
-        let id = parse_id(&id).ok_or_else(|| bad_request("invalid workspace ID"))?;
-        if !asked("confirm") {
+pub(crate) async fn delete(asked: Asked<Admins>) -> Outcome {
+    let wants = |key| asked.param(key) == Some("true");
+    asked.write(|tx| {
+        let id = parse_id(&asked.id).ok_or_else(|| bad_request("invalid workspace ID"))?;
+        if !wants("confirm") {
             tx.refuse_with_children(id)?;
         }
         let below = tx.state.descendants(id);
         for each in below.iter().chain([&id]) {
             tx.state.remove(*each, tx.now);
             tx.record_status(*each);
-            if asked("purge") {
+            if wants("purge") {
                 tx.state.purge(*each);
             }
         }
-        let status = if asked("purge") { "purged" } else { "removed" };
+        let status = if wants("purge") { "purged" } else { "removed" };
         Ok(Reply::ok(
             &json!({ "cascade_deleted": below.len(), "status": status }),
         ))

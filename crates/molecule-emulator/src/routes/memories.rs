@@ -1,16 +1,14 @@
 //! What agents remember: texts, for themselves, their team or everyone.
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::platform::Platform;
+use crate::asked::{Asked, TheWorkspace};
 use crate::records::{Memory, Scope};
 use crate::reply::{Outcome, Reply, bad_request, forbidden, not_found};
-use crate::request::{Bearer, Params, decode, or_zero, parse_id};
+use crate::request::{or_zero, parse_id};
 use crate::tx::Tx;
 
 /// Memories that one answer holds.
@@ -35,15 +33,9 @@ fn scope(text: &str) -> Option<Scope> {
     }
 }
 
-pub(crate) async fn commit(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let thought: Thought = decode(&body)?;
+pub(crate) async fn commit(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let thought: Thought = asked.decode()?;
         if thought.content.is_empty() || thought.scope.is_empty() {
             return Err(bad_request("invalid request body"));
         }
@@ -52,7 +44,7 @@ pub(crate) async fn commit(
         if thought.namespace.len() > 50 {
             return Err(bad_request("namespace must be <= 50 characters"));
         }
-        let row = tx.row(&id)?;
+        let row = tx.row(&asked.id)?;
         if scope == Scope::Global && row.parent_id.is_some() {
             return Err(forbidden("only root workspaces can write GLOBAL memories"));
         }
@@ -63,18 +55,12 @@ pub(crate) async fn commit(
     })
 }
 
-pub(crate) async fn search(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    params: Params,
-    bearer: Bearer,
-) -> Outcome {
-    let text = |key: &str| params.get(key).map(String::as_str).unwrap_or_default();
+pub(crate) async fn search(asked: Asked<TheWorkspace>) -> Outcome {
+    let text = |key| asked.param(key).unwrap_or_default();
     let limit = text("limit").parse::<usize>().ok();
     let limit = limit.filter(|n| (1..MOST).contains(n)).unwrap_or(MOST);
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let Some(me) = parse_id(&id) else {
+    asked.read(|tx| {
+        let Some(me) = parse_id(&asked.id) else {
             return Ok(Reply::ok(&json!([])));
         };
         let query = text("q").to_lowercase();
@@ -104,17 +90,12 @@ fn shown(memory: &Memory) -> Value {
     shown
 }
 
-pub(crate) async fn forget(
-    State(platform): State<Platform>,
-    Path((id, memory)): Path<(String, String)>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
+pub(crate) async fn forget(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
         let missing = || not_found("memory not found or not owned by this workspace");
-        let memory = parse_id(&memory).ok_or_else(missing)?;
-        let records = parse_id(&id).and_then(|id| tx.state.records.get_mut(&id));
-        let memories = &mut records.ok_or_else(missing)?.memories;
+        let memory = parse_id(&asked.name).ok_or_else(missing)?;
+        let records = tx.records_mut(&asked.id).map_err(|_| missing())?;
+        let memories = &mut records.memories;
         let before = memories.len();
         memories.retain(|kept| kept.id != memory);
         if memories.len() == before {

@@ -1,27 +1,22 @@
 //! What agents remember: values under keys.
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::platform::Platform;
+use crate::asked::{Asked, TheWorkspace};
 use crate::records::Entry;
 use crate::reply::{Outcome, Reply, bad_request, not_found};
-use crate::request::{Bearer, decode, or_zero, parse_id};
+use crate::request::or_zero;
 
-pub(crate) async fn list(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
+pub(crate) async fn list(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.read(|tx| {
         let now = tx.now;
-        let records = parse_id(&id).and_then(|id| tx.state.records.get(&id));
-        let entries = records.into_iter().flat_map(|records| &records.entries);
+        let entries = tx
+            .records(&asked.id)
+            .into_iter()
+            .flat_map(|records| &records.entries);
         let live = entries.filter(|(_, entry)| entry.is_live(now));
         let shown: Vec<Value> = live.map(|(key, entry)| shown(key, entry)).collect();
         Ok(Reply::ok(&shown))
@@ -43,19 +38,14 @@ fn shown(key: &str, entry: &Entry) -> Value {
     shown
 }
 
-pub(crate) async fn show(
-    State(platform): State<Platform>,
-    Path((id, key)): Path<(String, String)>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
+pub(crate) async fn show(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.read(|tx| {
         let now = tx.now;
-        let records = parse_id(&id).and_then(|id| tx.state.records.get(&id));
-        let entry = records.and_then(|records| records.entries.get(&key));
+        let records = tx.records(&asked.id);
+        let entry = records.and_then(|records| records.entries.get(&asked.name));
         let entry = entry.filter(|entry| entry.is_live(now));
         let entry = entry.ok_or_else(|| not_found("key not found"))?;
-        Ok(Reply::ok(&shown(&key, entry)))
+        Ok(Reply::ok(&shown(&asked.name, entry)))
     })
 }
 
@@ -70,20 +60,14 @@ struct Write {
 }
 
 /// Stores a value; with a version, only if that is the one that is there.
-pub(crate) async fn write(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let write: Write = decode(&body)?;
+pub(crate) async fn write(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let write: Write = asked.decode()?;
         if write.key.is_empty() {
             return Err(bad_request("key is required"));
         }
-        let (id, now) = (tx.row(&id)?.id, tx.now);
-        let entries = &mut tx.state.records.entry(id).or_default().entries;
+        let now = tx.now;
+        let entries = &mut tx.records_mut(&asked.id)?.entries;
         let current = entries.get(&write.key).map(|entry| entry.version);
         check_version(write.if_match_version, current)?;
         let entry = Entry {
@@ -115,16 +99,10 @@ fn check_version(expected: Option<i64>, current: Option<i64>) -> Result<(), Repl
     Err(Reply::new(StatusCode::CONFLICT, &body))
 }
 
-pub(crate) async fn delete(
-    State(platform): State<Platform>,
-    Path((id, key)): Path<(String, String)>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let records = parse_id(&id).and_then(|id| tx.state.records.get_mut(&id));
-        if let Some(records) = records {
-            records.entries.remove(&key);
+pub(crate) async fn delete(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        if let Ok(records) = tx.records_mut(&asked.id) {
+            records.entries.remove(&asked.name);
         }
         Ok(Reply::ok(&json!({ "status": "deleted" })))
     })

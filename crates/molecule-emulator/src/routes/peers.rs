@@ -1,31 +1,25 @@
 //! Peers: who they are, where they are, and whether one may talk to them.
 
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::asked::{Anyone, Asked};
 use crate::config::Mode;
 use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, bad_request, forbidden};
-use crate::request::{Bearer, Params, decode, or_zero, parse_id};
+use crate::request::{or_zero, parse_id};
 use crate::tx::Tx;
 use crate::url_rules;
 use crate::workspace::Workspace;
 
-pub(crate) async fn list(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    params: Params,
-    bearer: Bearer,
-) -> Response {
-    let wanted = params.get("q").map(|q| q.to_lowercase());
-    let answer = platform.read(|tx| {
-        tx.require_asker(&id, &bearer)?;
-        let id = tx.row(&id)?.id;
+pub(crate) async fn list(asked: Asked<Anyone>) -> Response {
+    let wanted = asked.param("q").map(|q| q.to_lowercase());
+    let answer = asked.read(|tx| {
+        tx.require_asker(&asked.id, &asked.bearer)?;
+        let id = tx.row(&asked.id)?.id;
         let peers = tx.state.peers(id);
         let has_null_role = peers.iter().any(|row| row.role.is_none());
         if wanted.is_some() && has_null_role && tx.config.quirks().search_panics {
@@ -58,22 +52,16 @@ struct Found {
     rewritten: bool,
 }
 
-pub(crate) async fn discover(
-    State(platform): State<Platform>,
-    Path(target): Path<String>,
-    headers: HeaderMap,
-    bearer: Bearer,
-) -> Outcome {
-    let caller = headers
-        .get("x-workspace-id")
-        .and_then(|value| value.to_str().ok());
-    let caller = caller.filter(|caller| !caller.is_empty());
+pub(crate) async fn discover(asked: Asked<Anyone>) -> Outcome {
+    let caller = asked
+        .header("x-workspace-id")
+        .filter(|caller| !caller.is_empty());
     let caller = caller.ok_or_else(|| bad_request("X-Workspace-ID header is required"))?;
-    let found = platform.read(|tx| {
-        tx.require_asker(caller, &bearer)?;
-        tx.discover(caller, &target)
+    let found = asked.read(|tx| {
+        tx.require_asker(caller, &asked.bearer)?;
+        tx.discover(caller, &asked.id)
     })?;
-    if !is_safe(&platform, &found).await {
+    if !is_safe(&asked.platform, &found).await {
         let text = "workspace URL failed safety check";
         return Err(Reply::error(StatusCode::SERVICE_UNAVAILABLE, text));
     }
@@ -96,15 +84,15 @@ struct Access {
     target_id: String,
 }
 
-pub(crate) async fn check_access(State(platform): State<Platform>, body: Bytes) -> Outcome {
+pub(crate) async fn check_access(asked: Asked<Anyone>) -> Outcome {
     let Access {
         caller_id,
         target_id,
-    } = decode(&body)?;
+    } = asked.decode()?;
     if caller_id.is_empty() || target_id.is_empty() {
         return Err(bad_request("invalid request body"));
     }
-    let allowed = platform.read(|tx| tx.may_talk(&caller_id, &target_id));
+    let allowed = asked.read(|tx| Ok(tx.may_talk(&caller_id, &target_id)))?;
     Ok(Reply::ok(&json!({ "allowed": allowed })))
 }
 

@@ -2,25 +2,24 @@
 
 use std::path::PathBuf;
 
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::asked::{Anyone, Asked, TheWorkspace};
 use crate::platform::Platform;
 use crate::plugins::{SCHEMES, Staged, check_name, list as entries, pack, send, stage};
-use crate::reply::{Outcome, Reply, bad_request, internal};
-use crate::request::{Bearer, Params, decode, or_zero, parse_id};
+use crate::reply::{Outcome, Reply, bad_request, internal, no_container};
+use crate::request::{decode, or_zero, parse_id};
 
 /// More of an installation's body is not read.
 const MAX_INSTALL_BODY: usize = 64 * 1024;
 
 /// All plugins, or those for a runtime.
-pub(crate) async fn list(State(platform): State<Platform>, params: Params) -> Outcome {
-    listed(&platform, params.get("runtime").cloned()).await
+pub(crate) async fn list(asked: Asked<Anyone>) -> Outcome {
+    listed(&asked.platform, asked.params.get("runtime").cloned()).await
 }
 
 pub(crate) async fn sources() -> Reply {
@@ -28,17 +27,12 @@ pub(crate) async fn sources() -> Reply {
 }
 
 /// The plugins for the runtime of a workspace.
-pub(crate) async fn available(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    let runtime = platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let row = parse_id(&id).and_then(|id| tx.state.get(id));
+pub(crate) async fn available(asked: Asked<TheWorkspace>) -> Outcome {
+    let runtime = asked.read(|tx| {
+        let row = parse_id(&asked.id).and_then(|id| tx.state.get(id));
         Ok::<_, Reply>(row.map(|row| row.runtime.clone()))
     })?;
-    listed(&platform, runtime).await
+    listed(&asked.platform, runtime).await
 }
 
 async fn listed(platform: &Platform, runtime: Option<String>) -> Outcome {
@@ -49,12 +43,8 @@ async fn listed(platform: &Platform, runtime: Option<String>) -> Outcome {
 }
 
 /// There are no containers here, so nothing is installed in any.
-pub(crate) async fn installed(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| tx.require_workspace(&id, &bearer))?;
+pub(crate) async fn installed(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.check()?;
     Ok(Reply::ok(&json!([])))
 }
 
@@ -67,20 +57,15 @@ struct Install {
 }
 
 /// An installation into a container: the plugin is fetched and checked, and then there is none to put it into.
-pub(crate) async fn install(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.read(|tx| tx.require_workspace(&id, &bearer))?;
-    let Install { source, sha256 } = decode(&body[..body.len().min(MAX_INSTALL_BODY)])?;
+pub(crate) async fn install(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.check()?;
+    let Install { source, sha256 } = decode(&asked.body[..asked.body.len().min(MAX_INSTALL_BODY)])?;
     if source.is_empty() {
         let text = r#"'source' is required (e.g. "local://my-plugin" or "github://owner/repo")"#;
         return Err(bad_request(text));
     }
     fetch(
-        &platform,
+        &asked.platform,
         source,
         Some(sha256).filter(|pinned| !pinned.is_empty()),
     )
@@ -88,45 +73,32 @@ pub(crate) async fn install(
     Err(no_container())
 }
 
-pub(crate) async fn uninstall(
-    State(platform): State<Platform>,
-    Path((id, name)): Path<(String, String)>,
-    bearer: Bearer,
-) -> Response {
-    if name.contains('/') {
+pub(crate) async fn uninstall(asked: Asked<TheWorkspace>) -> Response {
+    if asked.name.contains('/') {
         return super::unrouted().await;
     }
-    let allowed = platform.read(|tx| tx.require_workspace(&id, &bearer));
-    let refusal = allowed.and_then(|()| check_name(&name)).err();
+    let refusal = asked.check().and_then(|()| check_name(&asked.name)).err();
     refusal.unwrap_or_else(no_container).into_response()
 }
 
-fn no_container() -> Reply {
-    let text = "workspace container not running";
-    Reply::error(StatusCode::SERVICE_UNAVAILABLE, text)
-}
-
 /// The archive of a plugin, for the workspace's own token alone.
-pub(crate) async fn download(
-    State(platform): State<Platform>,
-    Path((id, name)): Path<(String, String)>,
-    params: Params,
-    bearer: Bearer,
-) -> Result<Response, Reply> {
+pub(crate) async fn download(asked: Asked<TheWorkspace>) -> Result<Response, Reply> {
     // The platform routes by the decoded path, in which such a name is two components.
-    if name.contains('/') {
+    if asked.name.contains('/') {
         return Ok(super::unrouted().await);
     }
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        check_name(&name)?;
-        tx.require_own(&id, &bearer)
+    asked.read(|tx| {
+        check_name(&asked.name)?;
+        tx.require_own(&asked.id, &asked.bearer)
     })?;
-    let given = params.get("source").filter(|source| !source.is_empty());
-    let source = given.map_or_else(|| format!("local://{name}"), String::clone);
-    let plugin = fetch(&platform, source, None).await?;
-    check_resolved(&plugin.name, &name)?;
-    archive(&platform, plugin).await
+    let given = asked
+        .params
+        .get("source")
+        .filter(|source| !source.is_empty());
+    let source = given.map_or_else(|| format!("local://{}", asked.name), String::clone);
+    let plugin = fetch(&asked.platform, source, None).await?;
+    check_resolved(&plugin.name, &asked.name)?;
+    archive(&asked.platform, plugin).await
 }
 
 /// A source must resolve to the plugin that the path names.

@@ -1,17 +1,16 @@
 //! Registration, and the agent card after it.
 
-use axum::extract::State;
-use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::asked::{Anyone, Asked};
 use crate::clock::signed;
 use crate::config::Generation;
 use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, bad_request, internal};
-use crate::request::{Bearer, decode, or_zero, parse_id, present};
+use crate::request::{Bearer, or_zero, parse_id, present};
 use crate::routes::removed;
 use crate::tx::Tx;
 use crate::url_rules;
@@ -32,23 +31,20 @@ struct Registration {
     delivery_mode: Option<Value>,
 }
 
-pub(crate) async fn register(
-    State(platform): State<Platform>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    let payload: Registration = decode(&body)?;
+pub(crate) async fn register(asked: Asked<Anyone>) -> Outcome {
+    let payload: Registration = asked.decode()?;
     let Some(card) = payload.agent_card.filter(|_| !payload.id.is_empty()) else {
         return Err(invalid());
     };
-    let asked = asked_mode(&platform, payload.delivery_mode.as_ref())?;
-    let mode = platform.read(|tx| tx.delivery_mode(&payload.id, asked));
-    let accepted = url_rules::is_acceptable(&payload.url, platform.config().is_tenant()).await;
+    let wanted = asked_mode(&asked.platform, payload.delivery_mode.as_ref())?;
+    let mode = asked.read(|tx| Ok(tx.delivery_mode(&payload.id, wanted)))?;
+    let accepted =
+        url_rules::is_acceptable(&payload.url, asked.platform.config().is_tenant()).await;
     if !accepted && mode != Some(DeliveryMode::Poll) {
-        return Err(refused_url(&platform));
+        return Err(refused_url(&asked.platform));
     }
     let url = if accepted { payload.url } else { String::new() };
-    platform.write(|tx| tx.register(&payload.id, &bearer, Registered { url, card, mode }))
+    asked.write(|tx| tx.register(&payload.id, &asked.bearer, Registered { url, card, mode }))
 }
 
 fn invalid() -> Reply {
@@ -162,20 +158,16 @@ struct CardUpdate {
     agent_card: Option<Value>,
 }
 
-pub(crate) async fn update_card(
-    State(platform): State<Platform>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    let payload: CardUpdate = decode(&body)?;
+pub(crate) async fn update_card(asked: Asked<Anyone>) -> Outcome {
+    let payload: CardUpdate = asked.decode()?;
     let Some(card) = payload
         .agent_card
         .filter(|_| !payload.workspace_id.is_empty())
     else {
         return Err(invalid());
     };
-    platform.write(|tx| {
-        tx.require_own_if_any(&payload.workspace_id, &bearer)?;
+    asked.write(|tx| {
+        tx.require_own_if_any(&payload.workspace_id, &asked.bearer)?;
         let failed = || Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "failed to update");
         let id = parse_id(&payload.workspace_id).ok_or_else(failed)?;
         if let Some(row) = tx.state.get_mut(id) {

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::platform::Platform;
+use crate::asked::{Admins, Asked, TheWorkspace};
 use crate::provisioner::{self, Start};
 use crate::reply::{Outcome, Reply, bad_request, not_found};
-use crate::request::{Bearer, decode, is_canonical, or_zero, parse_id};
+use crate::request::{decode, is_canonical, or_zero, parse_id};
 use crate::tx::Tx;
 use crate::workspace::{Secret, Secrets};
 
@@ -55,14 +53,9 @@ fn listed(key: &str, secret: &Secret, scope: &str) -> Value {
 }
 
 /// The own keys, then the global ones that they do not hide.
-pub(crate) async fn list(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let own = &tx.row(&id)?.secrets;
+pub(crate) async fn list(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.read(|tx| {
+        let own = &tx.row(&asked.id)?.secrets;
         let mut keys: Vec<_> = own
             .iter()
             .map(|(key, s)| listed(key, s, "workspace"))
@@ -78,18 +71,13 @@ pub(crate) async fn list(
 }
 
 /// All values, the own ones winning; for the workspace's own token alone.
-pub(crate) async fn values(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        if !is_canonical(&id) {
+pub(crate) async fn values(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.read(|tx| {
+        if !is_canonical(&asked.id) {
             return Err(bad_request("invalid workspace ID"));
         }
-        tx.require_own(&id, &bearer)?;
-        let own = parse_id(&id).and_then(|id| tx.state.get(id));
+        tx.require_own(&asked.id, &asked.bearer)?;
+        let own = parse_id(&asked.id).and_then(|id| tx.state.get(id));
         let own = own.map(|row| &row.secrets).into_iter().flatten();
         check_readable(own.clone())?;
         let all = tx.state.global_secrets.iter().chain(own);
@@ -113,16 +101,10 @@ fn check_readable<'a>(own: impl Iterator<Item = (&'a String, &'a Secret)>) -> Re
 }
 
 /// Saving a secret of a workspace in a container restarts it.
-pub(crate) async fn save(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    let (key, start) = platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let saved = Saved::read(&body)?;
-        let id = tx.row(&id)?.id;
+pub(crate) async fn save(asked: Asked<TheWorkspace>) -> Outcome {
+    let (key, start) = asked.write(|tx| {
+        let saved = Saved::read(&asked.body)?;
+        let id = tx.row(&asked.id)?.id;
         let now = tx.now;
         let row = tx
             .state
@@ -135,28 +117,24 @@ pub(crate) async fn save(
     Ok(Reply::ok(&json!({ "key": key, "status": "saved" })))
 }
 
-pub(crate) async fn delete(
-    State(platform): State<Platform>,
-    Path((id, key)): Path<(String, String)>,
-    bearer: Bearer,
-) -> Outcome {
-    let start = platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let id = tx.row(&id)?.id;
+pub(crate) async fn delete(asked: Asked<TheWorkspace>) -> Outcome {
+    let start = asked.write(|tx| {
+        let id = tx.row(&asked.id)?.id;
         let removed = tx
             .state
             .get_mut(id)
-            .and_then(|row| row.secrets.remove(&key));
+            .and_then(|row| row.secrets.remove(&asked.name));
         removed.ok_or_else(|| not_found("secret not found"))?;
         Ok::<_, Reply>(tx.restart_if_container(id))
     })?;
     provisioner::finish(start);
-    Ok(Reply::ok(&json!({ "key": key, "status": "deleted" })))
+    Ok(Reply::ok(
+        &json!({ "key": asked.name, "status": "deleted" }),
+    ))
 }
 
-pub(crate) async fn list_global(State(platform): State<Platform>, bearer: Bearer) -> Outcome {
-    platform.read(|tx| {
-        tx.require_admin(&bearer)?;
+pub(crate) async fn list_global(asked: Asked<Admins>) -> Outcome {
+    asked.read(|tx| {
         let keys = tx
             .state
             .global_secrets
@@ -166,33 +144,23 @@ pub(crate) async fn list_global(State(platform): State<Platform>, bearer: Bearer
     })
 }
 
-pub(crate) async fn save_global(
-    State(platform): State<Platform>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_admin(&bearer)?;
-        let key = Saved::read(&body)?.store(&mut tx.state.global_secrets, tx.now);
+pub(crate) async fn save_global(asked: Asked<Admins>) -> Outcome {
+    asked.write(|tx| {
+        let key = Saved::read(&asked.body)?.store(&mut tx.state.global_secrets, tx.now);
         Ok(Reply::ok(
             &json!({ "key": key, "scope": "global", "status": "saved" }),
         ))
     })
 }
 
-pub(crate) async fn delete_global(
-    State(platform): State<Platform>,
-    Path(key): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_admin(&bearer)?;
+pub(crate) async fn delete_global(asked: Asked<Admins>) -> Outcome {
+    asked.write(|tx| {
         tx.state
             .global_secrets
-            .remove(&key)
+            .remove(&asked.id)
             .ok_or_else(|| not_found("secret not found"))?;
         Ok(Reply::ok(
-            &json!({ "key": key, "scope": "global", "status": "deleted" }),
+            &json!({ "key": asked.id, "scope": "global", "status": "deleted" }),
         ))
     })
 }

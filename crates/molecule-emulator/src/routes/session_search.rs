@@ -1,27 +1,20 @@
 //! A search through what an agent did and remembers.
 
-use axum::extract::{Path, State};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::activity::{Log, Row};
-use crate::platform::Platform;
+use crate::asked::{Asked, TheWorkspace};
 use crate::records::Memory;
 use crate::reply::{Outcome, Reply};
-use crate::request::{Bearer, Params, parse_id};
+use crate::request::parse_id;
 
-pub(crate) async fn search(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    params: Params,
-    bearer: Bearer,
-) -> Outcome {
-    let limit = params.get("limit").and_then(|text| text.parse().ok());
+pub(crate) async fn search(asked: Asked<TheWorkspace>) -> Outcome {
+    let limit = asked.param("limit").and_then(|text| text.parse().ok());
     let limit = limit.filter(|limit: &usize| *limit > 0).unwrap_or(50);
-    let query = params.get("q").map(|q| q.trim().to_lowercase());
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let Some(id) = parse_id(&id) else {
+    let query = asked.param("q").map(|q| q.trim().to_lowercase());
+    asked.read(|tx| {
+        let Some(id) = parse_id(&asked.id) else {
             return Ok(Reply::ok(&json!([])));
         };
         let rows = tx.state.activity.get(&id).into_iter();
@@ -29,7 +22,7 @@ pub(crate) async fn search(
             .flat_map(Log::newest_first)
             .map(|row| (row.created_at, of_row(row)))
             .collect();
-        let records = tx.state.records.get(&id).into_iter();
+        let records = tx.records(&asked.id).into_iter();
         let memories = records.flat_map(|records| records.memories.iter().rev());
         items.extend(memories.map(|memory| (memory.created_at, of_memory(memory))));
         items.retain(|(_, item)| mentions(item, query.as_deref().unwrap_or_default()));

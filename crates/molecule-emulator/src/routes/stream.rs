@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::asked::{Admins, Asked, TheWorkspace};
 use crate::events::{Event, Listener};
 use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, encode};
@@ -36,21 +37,16 @@ struct Streamed<'a> {
 
 /// The events of one workspace, as server-sent events.
 pub(crate) async fn stream(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
     stopping: Stopping,
+    asked: Asked<TheWorkspace>,
 ) -> Result<Response, Reply> {
-    let workspace = platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        Ok(tx.row(&id)?.id)
-    })?;
+    let workspace = asked.read(|tx| Ok(tx.row(&asked.id)?.id))?;
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-cache"),
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    let body = Body::from_stream(lines(platform.listen(), workspace, stopping));
+    let body = Body::from_stream(lines(asked.platform.listen(), workspace, stopping));
     Ok((headers, body).into_response())
 }
 
@@ -171,21 +167,13 @@ fn spoken(event: &Event) -> String {
 }
 
 /// The events that are kept, newest first.
-pub(crate) async fn list(State(platform): State<Platform>, bearer: Bearer) -> Outcome {
-    platform.read(|tx| {
-        tx.require_admin(&bearer)?;
-        Ok(Reply::ok(&tx.state.events.newest(|_| true)))
-    })
+pub(crate) async fn list(asked: Asked<Admins>) -> Outcome {
+    asked.read(|tx| Ok(Reply::ok(&tx.state.events.newest(|_| true))))
 }
 
-pub(crate) async fn list_of(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.read(|tx| {
-        tx.require_admin(&bearer)?;
-        let Some(id) = parse_id(&id) else {
+pub(crate) async fn list_of(asked: Asked<Admins>) -> Outcome {
+    asked.read(|tx| {
+        let Some(id) = parse_id(&asked.id) else {
             return Ok(Reply::ok(&json!([])));
         };
         let of = tx.state.events.newest(|event| event.workspace_id == id);

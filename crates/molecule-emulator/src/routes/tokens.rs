@@ -1,17 +1,15 @@
 //! Tokens of workspaces and of the organisation.
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::asked::{Admins, Asked, TheWorkspace};
 use crate::config::Mode;
-use crate::platform::Platform;
 use crate::reply::{Outcome, Reply, internal, not_found};
-use crate::request::{Bearer, Params, decode, or_zero, parse_id};
+use crate::request::{or_zero, parse_id};
 use crate::token::{MAX_LIVE, OrgToken, TokenRow};
 
 #[derive(Serialize)]
@@ -40,24 +38,18 @@ impl<'a> From<&'a TokenRow> for Listed<'a> {
     }
 }
 
-pub(crate) async fn list(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    params: Params,
-    bearer: Bearer,
-) -> Outcome {
-    let number = |key: &str| {
-        params
-            .get(key)
+pub(crate) async fn list(asked: Asked<TheWorkspace>) -> Outcome {
+    let number = |key| {
+        asked
+            .param(key)
             .and_then(|value| value.parse::<usize>().ok())
     };
     let limit = number("limit")
         .filter(|limit| *limit > 0)
         .unwrap_or(50)
         .min(200);
-    platform.read(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let id = tx.row(&id)?.id;
+    asked.read(|tx| {
+        let id = tx.row(&asked.id)?.id;
         let rows = tx.state.tokens.of(id);
         let page = rows
             .into_iter()
@@ -70,14 +62,9 @@ pub(crate) async fn list(
     })
 }
 
-pub(crate) async fn create(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let id = tx.row(&id)?.id;
+pub(crate) async fn create(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let id = tx.row(&asked.id)?.id;
         if tx.state.tokens.of(id).len() >= MAX_LIVE {
             let text = "maximum 50 active tokens per workspace";
             return Err(Reply::error(StatusCode::TOO_MANY_REQUESTS, text));
@@ -91,15 +78,10 @@ pub(crate) async fn create(
     })
 }
 
-pub(crate) async fn revoke(
-    State(platform): State<Platform>,
-    Path((id, token)): Path<(String, String)>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let token = parse_id(&token).ok_or_else(|| internal("failed to revoke token"))?;
-        let id = tx.row(&id)?.id;
+pub(crate) async fn revoke(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let token = parse_id(&asked.name).ok_or_else(|| internal("failed to revoke token"))?;
+        let id = tx.row(&asked.id)?.id;
         if !tx.state.tokens.revoke(id, token) {
             return Err(not_found("token not found or already revoked"));
         }
@@ -113,14 +95,9 @@ struct Named {
     name: String,
 }
 
-pub(crate) async fn create_for_org(
-    State(platform): State<Platform>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_admin(&bearer)?;
-        let Named { name } = decode(&body)?;
+pub(crate) async fn create_for_org(asked: Asked<Admins>) -> Outcome {
+    asked.write(|tx| {
+        let Named { name } = asked.decode()?;
         let (row, token) = OrgToken::issue(name, tx.now);
         let answer = json!({
             "id": row.id,
@@ -135,9 +112,8 @@ pub(crate) async fn create_for_org(
 }
 
 /// The live tokens of the organisation, newest first.
-pub(crate) async fn list_of_org(State(platform): State<Platform>, bearer: Bearer) -> Outcome {
-    platform.read(|tx| {
-        tx.require_admin(&bearer)?;
+pub(crate) async fn list_of_org(asked: Asked<Admins>) -> Outcome {
+    asked.read(|tx| {
         let shown = |row: &OrgToken| {
             json!({
                 "created_at": row.created_at,
@@ -153,14 +129,9 @@ pub(crate) async fn list_of_org(State(platform): State<Platform>, bearer: Bearer
     })
 }
 
-pub(crate) async fn revoke_of_org(
-    State(platform): State<Platform>,
-    Path(token): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_admin(&bearer)?;
-        let id = parse_id(&token).ok_or_else(|| internal("failed to revoke"))?;
+pub(crate) async fn revoke_of_org(asked: Asked<Admins>) -> Outcome {
+    asked.write(|tx| {
+        let id = parse_id(&asked.id).ok_or_else(|| internal("failed to revoke"))?;
         let before = tx.state.org_tokens.len();
         tx.state.org_tokens.retain(|row| row.id != id);
         if tx.state.org_tokens.len() == before {
@@ -171,17 +142,12 @@ pub(crate) async fn revoke_of_org(
 }
 
 /// A token for tests, wherever the platform is not in production.
-pub(crate) async fn test_token(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-) -> Outcome {
-    if platform.config().mode == Mode::Production {
+pub(crate) async fn test_token(asked: Asked<Admins>) -> Outcome {
+    if asked.platform.config().mode == Mode::Production {
         return Err(not_found("not found"));
     }
-    platform.write(|tx| {
-        tx.require_admin(&bearer)?;
-        let id = tx.row(&id)?.id;
+    asked.write(|tx| {
+        let id = tx.row(&asked.id)?.id;
         let token = tx.state.tokens.issue(id, tx.now);
         Ok(Reply::ok(
             &json!({ "auth_token": token, "workspace_id": id }),

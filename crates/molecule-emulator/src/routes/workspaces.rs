@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
-use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::platform::Platform;
+use crate::asked::{Admins, Anyone, Asked, TheWorkspace};
 use crate::reply::{Outcome, Reply, bad_request, not_found};
-use crate::request::{Bearer, Params, decode, parse_id};
+use crate::request::parse_id;
 use crate::workspace::Workspace;
 
-pub(crate) async fn list(State(platform): State<Platform>, bearer: Bearer) -> Outcome {
-    platform.read(|tx| {
-        tx.require_admin(&bearer)?;
+pub(crate) async fn list(asked: Asked<Admins>) -> Outcome {
+    asked.read(|tx| {
         let live = tx
             .state
             .ordered()
@@ -26,16 +23,13 @@ pub(crate) async fn list(State(platform): State<Platform>, bearer: Bearer) -> Ou
     })
 }
 
-pub(crate) async fn show(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    params: Params,
-) -> Outcome {
-    let id = parse_id(&id).ok_or_else(|| bad_request("invalid workspace ID"))?;
-    let include_removed = params
+pub(crate) async fn show(asked: Asked<Anyone>) -> Outcome {
+    let id = parse_id(&asked.id).ok_or_else(|| bad_request("invalid workspace ID"))?;
+    let include_removed = asked
+        .params
         .get("include_removed")
         .is_some_and(|value| value == "true");
-    platform.read(|tx| {
+    asked.read(|tx| {
         let row = tx
             .state
             .get(id)
@@ -60,16 +54,10 @@ pub(crate) fn removed(row: &Workspace) -> Reply {
 }
 
 /// A change of a row: each field by itself, and what does not fit is ignored.
-pub(crate) async fn patch(
-    State(platform): State<Platform>,
-    Path(id): Path<String>,
-    bearer: Bearer,
-    body: Bytes,
-) -> Outcome {
-    platform.write(|tx| {
-        tx.require_workspace(&id, &bearer)?;
-        let id = parse_id(&id).ok_or_else(|| bad_request("invalid workspace ID"))?;
-        let fields: BTreeMap<String, Value> = decode(&body)?;
+pub(crate) async fn patch(asked: Asked<TheWorkspace>) -> Outcome {
+    asked.write(|tx| {
+        let id = parse_id(&asked.id).ok_or_else(|| bad_request("invalid workspace ID"))?;
+        let fields: BTreeMap<String, Value> = asked.decode()?;
         let text = |key| fields.get(key).and_then(Value::as_str);
         check_name(text("name").unwrap_or("unchanged")).map_err(bad_request)?;
         check_role(text("role").unwrap_or_default()).map_err(bad_request)?;
