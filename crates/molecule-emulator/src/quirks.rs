@@ -17,6 +17,8 @@ macro_rules! quirks {
         /// let config = EmulatorConfig::new().with_generation(Generation::A).with_quirks(quirks);
         /// assert!(config.quirks().removed_receives);
         /// assert_eq!(Quirks::none().with_search_panics(true).names(), ["search_panics"]);
+        /// assert_eq!(Quirks::none().with("search_panics", true), Some(Quirks::none().with_search_panics(true)));
+        /// assert_eq!(Quirks::none().with("no_such_mistake", true), None);
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
@@ -53,6 +55,16 @@ macro_rules! quirks {
                     .into_iter()
                     .filter_map(|(name, on)| on.then_some(name))
                     .collect()
+            }
+
+            /// Switches the mistake of this name, if there is one.
+            #[must_use]
+            pub fn with(mut self, name: &str, on: bool) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => self.$name = on,)+
+                    _ => return None,
+                }
+                Some(self)
             }
 
             $(

@@ -13,6 +13,7 @@ mod lifecycle;
 mod memories;
 mod memory;
 mod misc;
+mod operator;
 mod peers;
 mod plugins;
 mod register;
@@ -121,7 +122,8 @@ pub(crate) fn router() -> Router<Platform> {
         .add(GET, "/emulator/faults", faults::list)
         .add(POST, "/emulator/faults", faults::add)
         .add(DELETE, "/emulator/faults", faults::clear)
-        .add(DELETE, "/emulator/faults/{id}", faults::remove);
+        .add(DELETE, "/emulator/faults/{id}", faults::remove)
+        .add(POST, "/emulator/workspaces/{id}", operator::change);
     lesser(table)
         .0
         .fallback(unrouted)

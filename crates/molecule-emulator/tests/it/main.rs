@@ -13,6 +13,7 @@ mod inbox;
 mod lifecycle;
 mod listener;
 mod liveness;
+mod operator;
 mod persistence;
 mod plugins;
 mod proxy;

@@ -100,12 +100,7 @@ impl Replay {
             .with_plugins_dir(plugins)
             .with_clock(Arc::clone(&self.clock) as Arc<dyn Clock>);
         let platform = Emulator::start(config).await.unwrap();
-        let url = platform.url();
-        let host = platform.address().to_string();
-        self.bindings.bind("platform_url", &url);
-        self.bindings.bind("platform_host", &host);
-        self.bindings
-            .bind("platform_port", &platform.address().port().to_string());
+        self.bindings.bind_platform(&platform.url());
         self.platform = Some(platform);
         mode.clone_into(&mut self.mode);
         if mode == "container-host" {

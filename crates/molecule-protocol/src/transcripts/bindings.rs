@@ -19,14 +19,19 @@ impl Bindings {
     /// They hold `platform_url`, `platform_host`, `platform_port` and `bogus`, a token that nobody issued.
     #[must_use]
     pub fn new(platform_url: &str) -> Self {
-        let host = platform_url.rsplit('/').next().unwrap_or(platform_url);
-        let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
         let mut bindings = Self(BTreeMap::new());
-        bindings.bind("platform_url", platform_url);
-        bindings.bind("platform_host", host);
-        bindings.bind("platform_port", port);
+        bindings.bind_platform(platform_url);
         bindings.bind("bogus", "a-token-that-nobody-issued-0000000000000000");
         bindings
+    }
+
+    /// Says where the server is from now on.
+    pub fn bind_platform(&mut self, platform_url: &str) {
+        let host = platform_url.rsplit('/').next().unwrap_or(platform_url);
+        let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
+        self.bind("platform_url", platform_url);
+        self.bind("platform_host", host);
+        self.bind("platform_port", port);
     }
 
     /// Gives a variable a value, in place of any earlier one.
