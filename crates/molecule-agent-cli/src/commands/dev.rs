@@ -1,5 +1,7 @@
 //! `dev`: a local platform in the foreground, and how to use it.
 
+mod environment;
+
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,7 @@ use molecule_emulator::{Emulator, EmulatorConfig, EmulatorError};
 use serde_json::json;
 use uuid::Uuid;
 
+use self::environment::EnvironmentArgs;
 use crate::agent::{read_token, read_token_fd, read_token_file};
 use crate::args::AdminTokenArgs;
 use crate::env;
@@ -51,6 +54,8 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "NAME")]
     workspace: Option<String>,
     #[command(flatten)]
+    environment: EnvironmentArgs,
+    #[command(flatten)]
     admin: AdminTokenArgs,
 }
 
@@ -80,7 +85,9 @@ pub(crate) async fn run(args: &DevArgs, io: &Output) -> anyhow::Result<Exit> {
     let signals = Signals::listen()?;
     let _only_one = args.state.as_deref().map(lock_state).transpose()?;
     let given = given_token(&args.admin)?;
-    let store = given.is_none().then(own_store).transpose()?;
+    args.check(given.is_some())?;
+    let makes_token = given.is_none() && args.environment.has_admin();
+    let store = makes_token.then(own_store).transpose()?;
     let kept = store
         .as_ref()
         .map(|store| store.load(WAIT))
@@ -89,20 +96,23 @@ pub(crate) async fn run(args: &DevArgs, io: &Output) -> anyhow::Result<Exit> {
     let emulator = Emulator::start(args.config(given.or(kept)))
         .await
         .map_err(explain)?;
-    let admin = Token::new(emulator.admin_token())?;
-    if let Some(store) = &store {
-        store.save(&admin, WAIT)?;
+    let admin = Some(emulator.admin_token()).filter(|token| !token.is_empty());
+    let admin = admin.map(Token::new).transpose()?;
+    if let (Some(store), Some(admin)) = (&store, &admin) {
+        store.save(admin, WAIT)?;
     }
     let session = Session {
         url: reachable(&emulator)?,
         generation: args.generation,
+        org_id: args.environment.org_id.clone(),
+        has_admin: admin.is_some(),
         plugins: args.plugins.clone(),
         admin_token: TokenPlace::of(&args.admin, store.as_ref()),
         workspace: None,
     };
-    let session = match &args.workspace {
-        Some(name) => session.with_workspace(name, admin).await?,
-        None => session,
+    let session = match (&args.workspace, admin) {
+        (Some(name), Some(admin)) => session.with_workspace(name, admin).await?,
+        _ => session,
     };
     io.data(&session.to_json(), || session.walk_through())?;
     signals.stop.cancelled().await;
@@ -154,11 +164,21 @@ fn explain(error: EmulatorError) -> anyhow::Error {
 }
 
 impl DevArgs {
+    fn check(&self, is_token_given: bool) -> anyhow::Result<()> {
+        if self.workspace.is_some() && !is_token_given && !self.environment.has_admin() {
+            let text = "--workspace: nobody can create one, because this --mode makes up no administrator's token; give \
+                        yours with --admin-token-file";
+            return Err(Problem::usage(text).into());
+        }
+        Ok(())
+    }
+
     fn config(&self, admin_token: Option<Token>) -> EmulatorConfig {
         let mut config = EmulatorConfig::new()
             .with_listen(self.listen)
             .with_generation(self.generation.into())
             .with_rate_limit(self.rate_limit);
+        config = self.environment.apply(config);
         if let Some(token) = admin_token {
             config = config.with_admin_token(token.expose());
         }
@@ -244,6 +264,8 @@ impl TokenPlace {
 struct Session {
     url: PlatformUrl,
     generation: Generation,
+    org_id: Option<String>,
+    has_admin: bool,
     plugins: Option<PathBuf>,
     admin_token: TokenPlace,
     workspace: Option<WorkspaceId>,
@@ -252,7 +274,10 @@ struct Session {
 impl Session {
     /// Sees to it that there is a workspace of this name, and that an agent on this machine finds its token.
     async fn with_workspace(mut self, name: &str, admin: Token) -> anyhow::Result<Self> {
-        let client = AdminClient::connect(self.url.clone(), admin, |builder| builder)?;
+        let client = AdminClient::connect(self.url.clone(), admin, |builder| match &self.org_id {
+            Some(org_id) => builder.org_id(org_id),
+            None => builder,
+        })?;
         let known = client
             .list()
             .await?
@@ -335,13 +360,23 @@ Plugins are the folders in {dir}, read anew for every download. Install the one 
         )
     }
 
-    fn note(&self) -> &'static str {
-        match self.generation {
-            Generation::A => {
-                "\nGeneration a has no poll mode: messages are pushed to a server of yours, which --reported-url names."
-            }
-            Generation::B => "",
-        }
+    /// Where this platform is not like most.
+    fn note(&self) -> String {
+        let generation = (self.generation == Generation::A).then(|| {
+            "Generation a has no poll mode: messages are pushed to a server of yours, which --reported-url names.".to_owned()
+        });
+        let admin = (!self.has_admin).then(|| {
+            "There is no administrator's token: leave --admin-token-file and the header Authorization out, or use the token of a \
+             workspace in production."
+                .to_owned()
+        });
+        let org_id = self.org_id.as_ref().map(|org_id| {
+            let org_id = shell_word(Path::new(org_id));
+            format!("Requests name the organisation: --org-id {org_id}, or -H X-Molecule-Org-Id:{org_id} for curl.")
+        });
+        let notes = [generation, admin, org_id].into_iter().flatten();
+        let lines: Vec<_> = notes.map(|note| format!("\n{note}")).collect();
+        lines.join("\n")
     }
 }
 

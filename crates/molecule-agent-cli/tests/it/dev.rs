@@ -42,12 +42,20 @@ impl Dev {
 
     /// The status that the administrator's list of workspaces answers with under this token.
     async fn status_under(&self, token: &str) -> u16 {
-        let request = http::Request::get(format!("{}/workspaces", self.text("platform_url")))
-            .header("Authorization", format!("Bearer {token}"))
-            .body(Bytes::new())
-            .unwrap();
+        let bearer = format!("Bearer {token}");
+        self.status_of("/workspaces", &[("Authorization", &bearer)])
+            .await
+    }
+
+    /// The status of an answer.
+    async fn status_of(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
+        let mut request = http::Request::get(format!("{}{path}", self.text("platform_url")));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let transport = ReqwestTransport::new().unwrap();
-        transport.send(request).await.unwrap().status().as_u16()
+        let answer = transport.send(request.body(Bytes::new()).unwrap()).await;
+        answer.unwrap().status().as_u16()
     }
 }
 
@@ -93,6 +101,47 @@ async fn an_admin_token_of_ones_own_is_taken() {
     assert_eq!(dev.said["admin_token_file"], Value::Null);
     dev.stop().succeeds();
     assert!(!home.path().join(".molecule").exists());
+}
+
+#[tokio::test]
+async fn the_environment_is_chosen_and_makes_up_no_token() {
+    let home = tempfile::tempdir().unwrap();
+    let development = Dev::start(dev(home.path(), &["--mode", "development"]));
+    assert_eq!(development.said["admin_token_file"], Value::Null);
+    assert_eq!(development.status_under("wrong").await, 401);
+    assert_eq!(development.status_of("/workspaces", &[]).await, 200);
+    development.stop().succeeds();
+    assert!(!home.path().join(".molecule").exists());
+    let args = ["dev", "--mode", "production", "--workspace", "w"];
+    Program::new(home.path(), &args)
+        .run()
+        .fails(2, &["--workspace", "--mode", "--admin-token-file"]);
+}
+
+#[tokio::test]
+async fn a_tenant_hears_who_names_its_organisation() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["--org-id", "org-7", "--workspace", "w"];
+    let tenant = Dev::start(dev(home.path(), &args));
+    let path = format!("/workspaces/{}", tenant.text("workspace_id"));
+    assert_eq!(tenant.status_of(&path, &[]).await, 404);
+    let named = [("X-Molecule-Org-Id", "org-7")];
+    assert_eq!(tenant.status_of(&path, &named).await, 200);
+    tenant.stop().succeeds();
+}
+
+#[test]
+fn a_quirk_that_nobody_knows_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    for (switch, expect) in [
+        ("search_panics", "search_panics=off"),
+        ("typo=on", "no typo, but silent_status_enum, search_panics"),
+    ] {
+        let program = Program::new(home.path(), &["dev", "--quirk", switch]);
+        program.run().fails(2, &["--quirk", expect]);
+    }
+    let known = ["--quirk", "search-panics=on", "--quirk", "dead_tokens=off"];
+    Dev::start(dev(home.path(), &known)).stop().succeeds();
 }
 
 #[test]
