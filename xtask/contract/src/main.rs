@@ -38,7 +38,8 @@ use crate::replay::{Options, replay};
 
 /// Hold a running platform against the wire contract
 ///
-/// Without --against the local platform of `molecule-agent dev` is started, once for each recording and generation.
+/// Without --against the local platform of `molecule-agent dev` is started for each recording and generation, in every mode that
+/// the recordings were made in.
 ///
 /// On somebody's platform only workspaces that the run itself creates are touched, and they are deleted at the end; what
 /// concerns all workspaces (global secrets, tokens of the organisation) is left out. The platform must be on this machine
@@ -109,9 +110,9 @@ fn run(cli: &Cli) -> Result<usize> {
         stop: &stop,
     };
     if let (Some(url), Some(file)) = (&cli.against, &cli.admin_token_file) {
-        let platform = Platform::at(url, file)?;
+        let mut platform = Platform::at(url, file)?;
         let generation = cli.generation.of(&platform)?;
-        return against(&platform, &options(generation));
+        return against(&mut platform, &options(generation));
     }
     let program = std::env::current_exe()?.with_file_name("molecule-agent");
     let generations = cli.generation.all().into_iter().map(options);
@@ -120,7 +121,7 @@ fn run(cli: &Cli) -> Result<usize> {
         .sum()
 }
 
-fn against(platform: &Platform, options: &Options<'_>) -> Result<usize> {
+fn against(platform: &mut Platform, options: &Options<'_>) -> Result<usize> {
     let mut report = Report::default();
     for transcript in cases(options.generation)? {
         report.0.extend(replay(platform, options, &transcript)?);
@@ -128,12 +129,14 @@ fn against(platform: &Platform, options: &Options<'_>) -> Result<usize> {
     Ok(print(options.generation, &report))
 }
 
-/// Each recording begins on an empty platform.
+/// Each recording begins on an empty platform, which is started anew where the recording takes another mode.
 fn against_own(program: &Path, options: &Options<'_>) -> Result<usize> {
     let mut report = Report::default();
     for transcript in cases(options.generation)? {
-        let platform = Platform::start(program, options.generation)?;
-        report.0.extend(replay(&platform, options, &transcript)?);
+        let mut platform = Platform::start(program, options.generation)?;
+        report
+            .0
+            .extend(replay(&mut platform, options, &transcript)?);
     }
     Ok(print(options.generation, &report))
 }

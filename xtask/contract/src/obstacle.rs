@@ -5,7 +5,7 @@ use std::time::Duration;
 use molecule_protocol::transcripts::{Exchange, RecordedRequest, Section};
 
 use crate::generation_b;
-use crate::platform::Generation;
+use crate::platform::{DEFAULT_MODE, Generation, Platform};
 
 /// From here on a wait is a matter of patience.
 const SLOW: Duration = Duration::from_secs(2);
@@ -22,17 +22,25 @@ const OTHERWISE: &str =
     "generation b answers otherwise, or nobody knows how: its own cases are under 14";
 const NEEDS_OWN: &str = "concerns other workspaces too: runs on a platform started for it";
 
+/// The mode in which time passes until workspaces are lost.
+pub(crate) const SWEEPING: &str = "container-host";
+
 /// Why the whole of a section is not run.
-pub(crate) fn of_section(section: &Section, is_here: bool) -> Option<String> {
-    let modes = section.setup_mode.iter().chain([&section.mode]);
-    if let Some(mode) = modes.into_iter().find(|mode| *mode != "default") {
+pub(crate) fn of_section(section: &Section, platform: &Platform, slow: bool) -> Option<String> {
+    let mut modes = section.setup_mode.iter().chain([&section.mode]);
+    if !platform.is_own()
+        && let Some(mode) = modes.find(|mode| *mode != DEFAULT_MODE)
+    {
         return Some(format!("needs a server in mode {mode}"));
+    }
+    if section.mode == SWEEPING && !slow {
+        return Some(NEEDS_SLOW.to_owned());
     }
     let talks_to_agents = section.setup.iter().any(|setup| {
         let register = setup.register.as_ref();
         register.is_some_and(|body| body.to_string().contains("${agent:"))
     });
-    (talks_to_agents && !is_here).then(|| NEEDS_NEIGHBOUR.to_owned())
+    (talks_to_agents && !platform.is_here()).then(|| NEEDS_NEIGHBOUR.to_owned())
 }
 
 /// Why an exchange is not run on this platform.

@@ -1,5 +1,6 @@
 //! The platform that is held against the contract: somebody's, or a local one started for it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use molecule_protocol::transcripts::Answer;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Deserializer, Value, json};
 use tempfile::TempDir;
 
@@ -17,6 +19,14 @@ use crate::plugins;
 
 /// The administrator's token of a platform that lives as long as its recording.
 const OWN_TOKEN: &str = "administrator-token-of-the-contract-0000000";
+
+const TOKEN_FILE: &str = "token";
+
+/// The mode that most of the recordings were made in.
+pub(crate) const DEFAULT_MODE: &str = "default";
+
+/// The modes of servers that were given no administrator's token.
+const WITHOUT_ADMIN: [&str; 2] = ["development", "production"];
 
 /// The two known servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,14 +49,32 @@ pub(crate) struct Platform {
 
 /// A local platform that nobody else uses.
 struct Own {
-    process: Child,
+    program: PathBuf,
+    generation: Generation,
+    mode: String,
+    /// Before its files: they go when it has ended.
+    process: Process,
     files: TempDir,
 }
 
-impl Drop for Own {
+/// A process that does not outlive this one.
+struct Process(Child);
+
+impl Process {
+    /// Lets it save its state and end.
+    fn stop(mut self) -> Result<()> {
+        let id = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        kill_process(id.context("a process has an id")?, Signal::TERM)?;
+        let ended = self.0.wait()?;
+        ensure!(ended.success(), "`molecule-agent dev` failed at its end");
+        Ok(())
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -73,26 +101,40 @@ impl Platform {
     /// Starts `program dev`.
     pub(crate) fn start(program: &Path, generation: Generation) -> Result<Self> {
         let files = TempDir::new()?;
-        let token_file = files.path().join("token");
+        let token_file = files.path().join(TOKEN_FILE);
         fs::write(&token_file, OWN_TOKEN)?;
         fs::set_permissions(&token_file, fs::Permissions::from_mode(0o600))?;
         fs::create_dir(files.path().join("plugins"))?;
-        let mut own = Own {
-            process: dev(program, generation, files.path(), &token_file)?,
+        let (process, host) = dev(program, generation, DEFAULT_MODE, files.path())?;
+        let own = Own {
+            program: program.to_owned(),
+            generation,
+            mode: DEFAULT_MODE.to_owned(),
+            process,
             files,
         };
-        let output = own.process.stdout.take().context("dev has no output")?;
-        let session: Value = Deserializer::from_reader(output)
-            .into_iter()
-            .next()
-            .context("`molecule-agent dev` ended before it said its address")??;
-        let url = session["platform_url"].as_str().unwrap_or_default();
         Ok(Self {
-            host: host(url)?,
+            host,
             admin_token: OWN_TOKEN.to_owned(),
             global_secrets: Vec::new(),
             own: Some(own),
         })
+    }
+
+    /// Starts the local platform anew in a mode, unless that is its mode; says whether it did.
+    pub(crate) fn switch(&mut self, mode: &str) -> Result<bool> {
+        let Some(own) = self.own.take_if(|own| own.mode != mode) else {
+            return Ok(false);
+        };
+        own.process.stop()?;
+        let (process, host) = dev(&own.program, own.generation, mode, own.files.path())?;
+        self.host = host;
+        self.own = Some(Own {
+            mode: mode.to_owned(),
+            process,
+            ..own
+        });
+        Ok(true)
     }
 
     /// Whether nobody else uses it, so that what concerns all of its workspaces may be changed.
@@ -188,29 +230,62 @@ fn host(url: &str) -> Result<String> {
     })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one process that is started here"
-)]
-fn dev(program: &Path, generation: Generation, home: &Path, token_file: &Path) -> Result<Child> {
+/// The options of `dev` for a mode of the recordings.
+fn mode_options(mode: &str) -> Result<&'static [&'static str]> {
+    Ok(match mode {
+        DEFAULT_MODE => &[],
+        "container-host" => &["--container-sweep"],
+        "rate-limit-8" => &["--rate-limit", "8"],
+        "development" => &["--mode", "development"],
+        "production" => &["--mode", "production"],
+        "saas" => &["--org-id", "org-123"],
+        "no-docker" => &["--no-provisioner"],
+        "enum-fixed" => &["--quirk", "silent_status_enum=off"],
+        other => bail!("the recordings have a mode that is not known here: {other}"),
+    })
+}
+
+/// Starts the platform on the files in `home`, and waits until it says its host and port.
+fn dev(
+    program: &Path,
+    generation: Generation,
+    mode: &str,
+    home: &Path,
+) -> Result<(Process, String)> {
     let generation = match generation {
         Generation::A => "a",
         Generation::B => "b",
     };
-    let plugins: PathBuf = home.join("plugins");
-    Command::new(program)
-        .args(["dev", "--json", "--listen", "127.0.0.1:0"])
-        .args(["--generation", generation, "--admin-token-file"])
-        .arg(token_file)
-        .arg("--plugins")
-        .arg(plugins)
-        .env_clear()
-        .env("HOME", home)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one process that is started here"
+    )]
+    let mut command = Command::new(program);
+    command
+        .args(["dev", "--json", "--quiet", "--listen", "127.0.0.1:0"])
+        .args(["--generation", generation])
+        .args(mode_options(mode)?)
+        .args([OsStr::new("--plugins"), home.join("plugins").as_ref()])
+        .args([OsStr::new("--state"), home.join("state.json").as_ref()]);
+    if !WITHOUT_ADMIN.contains(&mode) {
+        command.args([
+            OsStr::new("--admin-token-file"),
+            home.join(TOKEN_FILE).as_ref(),
+        ]);
+    }
+    command.env_clear().env("HOME", home).stdin(Stdio::null());
+    let process = command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let process = process
         .spawn()
-        .with_context(|| format!("cannot start {}; build it first", program.display()))
+        .with_context(|| format!("cannot start {}; build it first", program.display()))?;
+    let mut process = Process(process);
+    let output = process.0.stdout.take().context("dev has no output")?;
+    let session: Value = Deserializer::from_reader(output)
+        .into_iter()
+        .next()
+        .context("`molecule-agent dev` ended before it said its address")??;
+    let url = session["platform_url"].as_str().unwrap_or_default();
+    Ok((process, host(url)?))
 }
 
 #[cfg(test)]

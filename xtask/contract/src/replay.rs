@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use molecule_protocol::transcripts::{
-    Answer, AnswerDifference, Bindings, Exchange, RecordedRequest, Section, Step,
-    Transcript, UnboundVariable,
+    Answer, AnswerDifference, Bindings, Exchange, RecordedRequest, Section, Step, Transcript,
+    UnboundVariable,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,6 +27,8 @@ use crate::{clock, redact};
 /// What a platform does in the background may take a moment to show; a question asked again changes nothing.
 const TRIES: usize = 8;
 const PAUSE: Duration = Duration::from_millis(100);
+/// For how long the recorded server had been up before its workspaces registered: half a sweep's period.
+const UP_BEFORE: Duration = Duration::from_millis(7_500);
 /// More than the recordings use.
 const UNKNOWN_IDS: usize = 64;
 /// The longest wait that a platform's rate limit may ask for.
@@ -43,7 +45,7 @@ pub(crate) struct Options<'run> {
 
 /// Runs a recording and deletes the workspaces that it made, whatever happens in between.
 pub(crate) fn replay(
-    platform: &Platform,
+    platform: &mut Platform,
     options: &Options<'_>,
     transcript: &Transcript,
 ) -> Result<Vec<Case>> {
@@ -58,7 +60,7 @@ pub(crate) fn replay(
 }
 
 struct Replay<'run> {
-    platform: &'run Platform,
+    platform: &'run mut Platform,
     options: &'run Options<'run>,
     source: &'run str,
     title: String,
@@ -78,7 +80,7 @@ struct Replay<'run> {
 
 impl<'run> Replay<'run> {
     fn new(
-        platform: &'run Platform,
+        platform: &'run mut Platform,
         options: &'run Options<'run>,
         transcript: &'run Transcript,
     ) -> Self {
@@ -105,9 +107,11 @@ impl<'run> Replay<'run> {
 
     fn section(&mut self, section: &Section) -> Result<()> {
         self.title.clone_from(&section.title);
-        self.blocked = obstacle::of_section(section, self.platform.is_here());
+        self.blocked = obstacle::of_section(section, self.platform, self.options.slow);
         if self.blocked.is_none() {
+            self.switch(section.setup_mode.as_ref().unwrap_or(&section.mode))?;
             self.set_up_all(&section.setup);
+            self.switch(&section.mode)?;
         }
         for step in &section.steps {
             ensure!(
@@ -127,6 +131,19 @@ impl<'run> Replay<'run> {
         }
         self.close_streams();
         self.repeated.clear();
+        Ok(())
+    }
+
+    /// Starts the local platform anew in another mode, on the same data; somebody's platform has one mode.
+    fn switch(&mut self, mode: &str) -> Result<()> {
+        if !self.platform.switch(mode)? {
+            return Ok(());
+        }
+        let url = format!("http://{}", self.platform.host);
+        self.bindings.bind_platform(&url);
+        if mode == obstacle::SWEEPING {
+            clock::sleep(UP_BEFORE);
+        }
         Ok(())
     }
 
@@ -217,7 +234,11 @@ impl<'run> Replay<'run> {
     ) -> Result<(Answer, Result<(), AnswerDifference>)> {
         let tries = if request.method == "GET" { TRIES } else { 1 };
         for left in (0..tries).rev() {
-            let answer = self.send(request)?;
+            let answer = if exchange.response.status == 429 {
+                self.send_once(request)?
+            } else {
+                self.send(request)?
+            };
             let ours = self.ours(&request.path, &answer);
             let compared = exchange.compare(&ours, &self.bindings);
             if compared.is_ok() || left == 0 || answer.status != exchange.response.status {
@@ -272,13 +293,7 @@ impl<'run> Replay<'run> {
     /// Sends a request as often as the platform's rate limit makes necessary, and takes note of workspaces it makes.
     fn send(&mut self, request: &Request) -> Result<Answer> {
         loop {
-            let answer = self.platform.send(request).with_context(|| {
-                format!(
-                    "no answer to {} {}",
-                    request.method,
-                    redact::text(&request.path)
-                )
-            })?;
+            let answer = self.send_once(request)?;
             let Some(wait) = rate_limited(&answer) else {
                 self.note_workspace(request, &answer);
                 return Ok(answer);
@@ -286,6 +301,16 @@ impl<'run> Replay<'run> {
             eprintln!("the platform's rate limit asks to wait for {wait} s");
             clock::sleep(Duration::from_secs(wait));
         }
+    }
+
+    fn send_once(&self, request: &Request) -> Result<Answer> {
+        self.platform.send(request).with_context(|| {
+            format!(
+                "no answer to {} {}",
+                request.method,
+                redact::text(&request.path)
+            )
+        })
     }
 
     fn note_workspace(&mut self, request: &Request, answer: &Answer) {
@@ -352,9 +377,13 @@ impl<'run> Replay<'run> {
         });
     }
 
-    /// Deletes what was made, the latest first: children come after their parents.
+    /// Deletes what was made, the latest first: children come after their parents. A platform of our own is thrown away
+    /// as a whole.
     fn clean_up(&mut self) -> Result<()> {
         self.agents.clear();
+        if self.platform.is_own() {
+            return Ok(());
+        }
         let mut failure = None;
         while let Some(id) = self.made.pop() {
             let path = format!("/workspaces/{id}?confirm=true&purge=true");

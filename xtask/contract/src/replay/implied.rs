@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use molecule_protocol::transcripts::{Action, Behaviour, RecordedRequest, Unrecorded};
+use serde_json::{Value, json};
 
 use super::Replay;
 use crate::case::Outcome;
@@ -11,22 +12,38 @@ use crate::http::Request;
 use crate::repeated::Repeated;
 use crate::{clock, obstacle, redact};
 
+/// How often an agent sends heartbeats while time passes.
+const BEAT: Duration = Duration::from_secs(5);
+
 impl Replay<'_> {
     pub(super) fn unrecorded(&mut self, unrecorded: &Unrecorded) -> Result<()> {
         match &unrecorded.action {
             Action::Request(request) => self.unrecorded_request(unrecorded, request),
             Action::Agent { agent, behaviour } => self.behave(agent, behaviour),
-            Action::Elapse { elapse_seconds, .. } => {
-                self.elapse(Duration::from_secs_f64(*elapse_seconds));
-                Ok(())
-            }
+            Action::Elapse {
+                elapse_seconds,
+                beating,
+            } => self.elapse(Duration::from_secs_f64(*elapse_seconds), beating),
             Action::Operator {
                 operator,
                 workspace,
+                key,
+                status,
                 plugins,
                 needed_by,
-                ..
-            } => self.operate(operator, workspace.as_deref(), plugins, *needed_by),
+            } => {
+                let change = json!({
+                    "kind": operator.replace('-', "_"),
+                    "key": key,
+                    "status": status,
+                });
+                let done = self.operate(operator, workspace.as_deref(), plugins, &change)?;
+                if !done {
+                    let why = format!("needs the platform's operator: {operator}");
+                    self.to_skip = (*needed_by, why);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -35,12 +52,31 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn elapse(&mut self, time: Duration) {
+    /// Lets time pass, with heartbeats of some workspaces every few seconds.
+    fn elapse(&mut self, time: Duration, beating: &[String]) -> Result<()> {
         if obstacle::is_slow(time) && !self.options.slow {
             self.blocked = Some(obstacle::NEEDS_SLOW.to_owned());
-        } else {
-            clock::sleep(time);
+            return Ok(());
         }
+        let mut left = time;
+        while !left.is_zero() {
+            let step = left.min(BEAT);
+            clock::sleep(step);
+            left -= step;
+            beating.iter().try_for_each(|name| self.beat(name))?;
+        }
+        Ok(())
+    }
+
+    fn beat(&mut self, name: &str) -> Result<()> {
+        let bound = |text: &str| self.bindings.substitute(&text.replace("NAME", name));
+        let body = json!({ "workspace_id": bound("${workspace:NAME}")? });
+        let heartbeat = Request::new("POST", "/registry/heartbeat")
+            .bearer(&bound("${token:NAME}")?)
+            .body(body.to_string());
+        let status = self.send(&heartbeat)?.status;
+        ensure!(status == 200, "a heartbeat was answered with {status}");
+        Ok(())
     }
 
     fn unrecorded_request(
@@ -79,26 +115,35 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Makes a change as the platform's operator, or skips what needs it.
+    /// Makes a change as the platform's operator; says whether that is possible.
     fn operate(
         &mut self,
         operator: &str,
         workspace: Option<&str>,
         plugins: &[String],
-        needed_by: usize,
-    ) -> Result<()> {
-        let done = match (operator, workspace) {
-            ("publish-plugins", _) => self.platform.publish(plugins)?,
-            ("revoke-all-tokens", Some(name)) => self.revoke_all_tokens(name)?,
-            _ => false,
-        };
-        if !done {
-            self.to_skip = (
-                needed_by,
-                format!("needs the platform's operator: {operator}"),
-            );
+        change: &Value,
+    ) -> Result<bool> {
+        match (operator, workspace) {
+            ("publish-plugins", _) => Ok(self.platform.publish(plugins)?),
+            ("revoke-all-tokens", Some(name)) => self.revoke_all_tokens(name),
+            (_, Some(name)) if self.platform.is_own() => self.change(name, change),
+            _ => Ok(false),
         }
-        Ok(())
+    }
+
+    /// Makes a change over the local platform's own route.
+    fn change(&mut self, name: &str, change: &Value) -> Result<bool> {
+        let path = format!("/emulator/workspaces/${{workspace:{name}}}");
+        let request = Request::new("POST", &self.bindings.substitute(&path)?)
+            .bearer(&self.platform.admin_token)
+            .body(without_nulls(change).to_string());
+        let answer = self.send(&request)?;
+        ensure!(
+            answer.status == 200,
+            "a change of the operator's was answered with {}",
+            redact::summary(&answer)
+        );
+        Ok(true)
     }
 
     fn revoke_all_tokens(&mut self, name: &str) -> Result<bool> {
@@ -114,6 +159,14 @@ impl Replay<'_> {
         }
         Ok(tokens.is_array())
     }
+}
+
+fn without_nulls(change: &Value) -> Value {
+    let fields = change.as_object().into_iter().flatten();
+    let given = fields.filter(|(_, value)| !value.is_null());
+    given
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 /// The topic of a request that is not recorded.
