@@ -14,6 +14,9 @@ const OWN_CASES: &str = include_str!("../cases/generation-b.json");
 
 /// The topic of those.
 const TOPIC: &str = "generation-b";
+/// The section in which heartbeats stop, and the line after the one that came late.
+const TIMELINE: &str = "liveness timeline";
+const HEARD_OF_AGAIN: &str = "t=  99.5s";
 const PROVISIONING: &str = "provisioning";
 const AWAITING_AGENT: &str = "awaiting_agent";
 
@@ -38,8 +41,10 @@ fn amend_section(section: &mut Section) {
         "default".clone_into(&mut section.mode);
     }
     section.setup.iter_mut().for_each(amend_setup);
+    let is_timeline = section.title == TIMELINE;
     for step in &mut section.steps {
         match step {
+            Step::Exchange(exchange) if is_timeline => amend_lost(exchange),
             Step::Exchange(exchange) => amend_exchange(exchange),
             Step::Unrecorded(unrecorded) => {
                 if let Action::Request(request) = &mut unrecorded.action
@@ -50,6 +55,19 @@ fn amend_section(section: &mut Section) {
             }
             Step::Observed { .. } => {}
         }
+    }
+}
+
+/// An external agent whose heartbeats stop is waited for, and only a registration brings it back.
+fn amend_lost(exchange: &mut Exchange) {
+    let after_its_heartbeat = exchange
+        .condensed
+        .as_ref()
+        .is_some_and(|line| line.starts_with(HEARD_OF_AGAIN));
+    if let Some(status) = exchange.expect.get_mut("/status")
+        && (after_its_heartbeat || *status == "offline")
+    {
+        *status = json!(AWAITING_AGENT);
     }
 }
 
@@ -183,5 +201,18 @@ mod tests {
             .filter(|setup| setup.status == AWAITING_AGENT)
             .count();
         assert!(waiting > 5, "{waiting}");
+    }
+
+    #[test]
+    fn agents_that_were_lost_are_waited_for_until_they_register() {
+        let sections = sections();
+        let timeline = sections.iter().find(|section| section.title == TIMELINE);
+        let statuses = timeline.unwrap().exchanges().map(|exchange| {
+            let status = exchange.expect.get("/status").and_then(Value::as_str);
+            status.unwrap_or("-")
+        });
+        let statuses: Vec<_> = statuses.collect();
+        let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
+        assert_eq!((count(AWAITING_AGENT), count("offline")), (5, 0));
     }
 }

@@ -16,7 +16,7 @@ use crate::url_rules;
 use crate::workspace::Workspace;
 
 pub(crate) async fn list(asked: Asked<Anyone>) -> Response {
-    let wanted = asked.param("q").map(|q| q.to_lowercase());
+    let wanted = asked.param("q").map(str::to_lowercase);
     let answer = asked.read(|tx| {
         tx.require_asker(&asked.id, &asked.bearer)?;
         let id = tx.row(&asked.id)?.id;

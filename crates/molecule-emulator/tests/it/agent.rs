@@ -23,6 +23,14 @@ pub(crate) struct Received {
     pub(crate) body: Value,
 }
 
+/// Closes every connection without an answer.
+pub(crate) fn drops() -> Behaviour {
+    Behaviour {
+        drop: true,
+        ..Behaviour::default()
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     behaviour: Mutex<Behaviour>,

@@ -5,7 +5,15 @@ use std::time::Duration;
 use molecule_protocol::transcripts::Behaviour;
 use serde_json::json;
 
+use crate::agent::{Received, drops};
 use crate::world::{Workspace, World};
+
+/// The ids of the messages that an agent got.
+fn ids(received: &[Received]) -> Vec<String> {
+    let id = |got: &Received| got.body["params"]["message"]["messageId"].clone();
+    let ids = received.iter().map(id);
+    ids.map(|id| id.as_str().unwrap().to_owned()).collect()
+}
 
 #[tokio::test]
 async fn the_agent_sees_the_envelope_and_nothing_of_the_caller() {
@@ -40,20 +48,14 @@ async fn a_dropped_message_is_queued_once_and_delivered_with_a_heartbeat() {
     let world = World::start().await;
     let agent = world.agent().await;
     let target = world.pusher("target", &agent).await;
-    agent.behave(Behaviour {
-        drop: true,
-        ..Behaviour::default()
-    });
+    agent.behave(drops());
     let first = world.say(&target, "m-1").await;
     let again = world.say(&target, "m-1").await;
     assert_eq!((first.status.as_u16(), again.status.as_u16()), (202, 202));
     assert_eq!(first.json()["queue_id"], again.json()["queue_id"]);
     assert_eq!(again.json()["queue_depth"], 1);
 
-    agent.behave(Behaviour {
-        echo: true,
-        ..Behaviour::default()
-    });
+    agent.behave(Behaviour::at_first());
     world.beat(&target).await;
     assert_eq!(agent.wait_for(3).await.len(), 3);
     while world.activity(&target, "").await.json()[0]["status"] != "ok" {
@@ -61,13 +63,7 @@ async fn a_dropped_message_is_queued_once_and_delivered_with_a_heartbeat() {
     }
     world.beat(&target).await;
     world.say(&target, "m-2").await;
-    let ids: Vec<_> = agent
-        .wait_for(4)
-        .await
-        .into_iter()
-        .map(|got| got.body["params"]["message"]["messageId"].clone())
-        .collect();
-    assert_eq!(ids, ["m-1", "m-1", "m-1", "m-2"]);
+    assert_eq!(ids(&agent.wait_for(4).await), ["m-1", "m-1", "m-1", "m-2"]);
 }
 
 #[tokio::test]
@@ -75,30 +71,19 @@ async fn each_heartbeat_delivers_one_message_in_the_order_they_came() {
     let world = World::start().await;
     let agent = world.agent().await;
     let target = world.pusher("target", &agent).await;
-    agent.behave(Behaviour {
-        drop: true,
-        ..Behaviour::default()
-    });
+    agent.behave(drops());
     for (depth, id) in ["m-1", "m-2"].into_iter().enumerate() {
         let answer = world.say(&target, id).await;
         assert_eq!(answer.json()["queue_depth"], depth + 1);
     }
-    agent.behave(Behaviour {
-        echo: true,
-        ..Behaviour::default()
-    });
+    agent.behave(Behaviour::at_first());
     for sent in [3, 4] {
         world.beat(&target).await;
         let got = agent.wait_for(sent).await;
         assert_eq!(got.len(), sent);
         rows_at_least(&world, &target, sent).await;
     }
-    let ids: Vec<_> = agent
-        .received()
-        .into_iter()
-        .map(|got| got.body["params"]["message"]["messageId"].clone())
-        .collect();
-    assert_eq!(ids, ["m-1", "m-2", "m-1", "m-2"]);
+    assert_eq!(ids(&agent.received()), ["m-1", "m-2", "m-1", "m-2"]);
 }
 
 /// Waits until deliveries have left so many rows.
@@ -118,10 +103,7 @@ async fn a_message_is_given_up_after_five_deliveries() {
     let world = World::start().await;
     let agent = world.agent().await;
     let target = world.pusher("target", &agent).await;
-    agent.behave(Behaviour {
-        drop: true,
-        ..Behaviour::default()
-    });
+    agent.behave(drops());
     world.say(&target, "m-1").await;
     for sent in 2..=6 {
         world.beat(&target).await;
@@ -130,14 +112,8 @@ async fn a_message_is_given_up_after_five_deliveries() {
     }
     world.beat(&target).await;
     world.say(&target, "m-2").await;
-    let last = agent.received().pop().unwrap().body;
-    assert_eq!(
-        (
-            agent.received().len(),
-            &last["params"]["message"]["messageId"]
-        ),
-        (7, &json!("m-2"))
-    );
+    let ids = ids(&agent.received());
+    assert_eq!((ids.len(), ids.last().unwrap().as_str()), (7, "m-2"));
 }
 
 #[tokio::test]
@@ -177,15 +153,9 @@ async fn a_busy_target_is_offered_nothing() {
     let world = World::start().await;
     let agent = world.agent().await;
     let target = world.pusher("target", &agent).await;
-    agent.behave(Behaviour {
-        drop: true,
-        ..Behaviour::default()
-    });
+    agent.behave(drops());
     world.say(&target, "m-1").await;
-    agent.behave(Behaviour {
-        echo: true,
-        ..Behaviour::default()
-    });
+    agent.behave(Behaviour::at_first());
     let busy = json!({ "workspace_id": target.id, "active_tasks": 1 });
     world
         .post("/registry/heartbeat", &busy)
@@ -193,12 +163,7 @@ async fn a_busy_target_is_offered_nothing() {
         .send()
         .await;
     world.say(&target, "m-2").await;
-    let ids: Vec<_> = agent
-        .received()
-        .into_iter()
-        .map(|got| got.body["params"]["message"]["messageId"].clone())
-        .collect();
-    assert_eq!(ids, ["m-1", "m-2"]);
+    assert_eq!(ids(&agent.received()), ["m-1", "m-2"]);
 }
 
 #[tokio::test]

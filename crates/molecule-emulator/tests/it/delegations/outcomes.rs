@@ -5,21 +5,8 @@ use molecule_protocol::transcripts::Behaviour;
 use serde_json::{Value, json};
 
 use super::pair;
+use crate::agent::drops;
 use crate::world::World;
-
-fn drops() -> Behaviour {
-    Behaviour {
-        drop: true,
-        ..Behaviour::default()
-    }
-}
-
-fn echoes() -> Behaviour {
-    Behaviour {
-        echo: true,
-        ..Behaviour::default()
-    }
-}
 
 #[tokio::test]
 async fn a_target_that_is_unknown_or_out_of_reach_fails_the_delegation_later() {
@@ -85,7 +72,7 @@ async fn queued_then_answered(world: &World) -> Vec<Value> {
     assert_eq!(rows[0]["response_preview"], preview);
     assert_eq!(rows[1]["status"], "queued");
 
-    agent.behave(echoes());
+    agent.behave(Behaviour::at_first());
     world.beat(&target).await;
     let rows = world.until(&source, "completed").await;
     assert_eq!(rows.len(), 2);
