@@ -215,7 +215,10 @@ impl Platform {
         loop {
             self.shared.changed.notified().await;
             if let Err(error) = self.save().await {
-                tracing::error!(%error, "the state is not saved");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the state is not saved"
+                );
             }
         }
     }
