@@ -16,6 +16,16 @@ pub enum TokenStoreError {
         /// The token file.
         path: PathBuf,
     },
+    /// Another process was replacing the token for longer than the caller's [`Wait`](crate::Wait).
+    #[error(
+        "another process is replacing the token in {}, and its token will be the one in use; try again when it is done, if \
+         that one has to go too",
+        path.display()
+    )]
+    Rotating {
+        /// The token file.
+        path: PathBuf,
+    },
     /// The group or others have access to the token file.
     #[error(
         "the token file {} is open to other users (mode {mode:04o}); run `chmod 600` on it, and rotate the token if \

@@ -11,6 +11,7 @@ use crate::error::{Result, TokenStoreError, io_error};
 use crate::lock::{Access, Locked, lock_token};
 use crate::read::{parse_token, read_bounded};
 use crate::revision::Revision;
+use crate::rotation::{RotationLock, lock_rotation};
 use crate::rules::check_private;
 use crate::temp::{TempFile, collect_leftovers};
 use crate::token::Token;
@@ -144,6 +145,20 @@ impl TokenStore {
             dir.sync()?;
         }
         Ok(held.is_some())
+    }
+
+    /// Keeps other rotations of the same token waiting while this one goes on. Loading and saving need no such lock and do not
+    /// wait for it, and the Python SDK does not know it: compare what is stored with what is to be replaced all the same.
+    ///
+    /// The directory is created if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenStoreError::Rotating`] when another rotation goes on for longer than `wait`; another
+    /// [`TokenStoreError`] when the directory or the file `.rotation.lock` in it cannot be used.
+    pub fn lock_rotation(&self, wait: Wait) -> Result<RotationLock, TokenStoreError> {
+        let dir = StoreDir::open_or_create(&self.dir)?;
+        lock_rotation(&dir, wait.deadline())
     }
 
     /// The state of the token file, to compare with an earlier one; `None` when there is no file.

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use molecule_token_store::TokenStore;
+use molecule_token_store::{TokenStore, Wait};
 use rustix::fs::{FlockOperation, Mode, flock};
 
 use crate::{PATIENT, set_mode, token};
@@ -119,6 +119,17 @@ fn obey_one(file: &mut Option<File>, words: &[&str]) {
             ));
         }
         ["save", dir, text] => TokenStore::new(dir).save(&token(text), PATIENT).unwrap(),
+        ["rotate", dir] => {
+            let lock = TokenStore::new(dir).lock_rotation(Wait::No);
+            return match lock {
+                Ok(lock) => {
+                    answer("ok");
+                    // Held until the process is killed.
+                    std::mem::forget(lock);
+                }
+                Err(error) => answer(&error.to_string()),
+            };
+        }
         ["save-forever", dir, texts @ ..] => save_forever(dir, texts),
         _ => panic!("unknown command {words:?}"),
     }

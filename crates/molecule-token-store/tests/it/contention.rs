@@ -107,6 +107,68 @@ fn a_removal_waits_for_other_processes() {
 }
 
 #[test]
+fn one_process_at_a_time_rotates() {
+    let dir = scratch();
+    let store = TokenStore::new(dir.path().join("new"));
+    let rotate = format!("rotate {}", dir.path().join("new").display());
+    let mut process = Process::start();
+    process.run(&[&rotate]);
+    for wait in [Wait::No, Wait::For(Duration::from_millis(5))] {
+        let error = store.lock_rotation(wait).unwrap_err();
+        assert!(
+            matches!(&error, TokenStoreError::Rotating { path } if *path == store.path()),
+            "{error:?}"
+        );
+    }
+    process.kill();
+    let held = store.lock_rotation(Wait::No).unwrap();
+    let mut process = Process::start();
+    let answer = process.ask(&rotate);
+    assert!(answer.contains("another process is replacing"), "{answer}");
+    drop(held);
+    process.run(&[&rotate]);
+    assert_eq!(mode(&dir.path().join("new/.rotation.lock")), 0o600);
+}
+
+#[test]
+fn a_rotation_waits_until_the_other_one_is_done() {
+    let dir = scratch();
+    let store = store_with(&dir, "old");
+    let held = store.lock_rotation(Wait::No).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let _held = store.lock_rotation(PATIENT).unwrap();
+            store.load(PATIENT).unwrap().unwrap().expose().to_owned()
+        });
+        store.save(&token("new"), PATIENT).unwrap();
+        drop(held);
+        assert_eq!(waiting.join().unwrap(), "new");
+    });
+}
+
+#[test]
+fn a_rotation_keeps_nobody_from_loading_and_saving() {
+    let dir = scratch();
+    let store = store_with(&dir, "old");
+    let _held = store.lock_rotation(Wait::No).unwrap();
+    store.save(&token("new"), Wait::No).unwrap();
+    check_loads(&store, Some("new"));
+    assert!(store.remove(Wait::No).unwrap());
+}
+
+#[test]
+fn what_is_no_file_is_no_lock_of_a_rotation() {
+    let dir = scratch();
+    let store = store_with(&dir, "old");
+    fs::create_dir(dir.path().join(".rotation.lock")).unwrap();
+    let error = store.lock_rotation(Wait::No).unwrap_err();
+    assert!(
+        matches!(&error, TokenStoreError::NotAFile { path } if path.ends_with(".rotation.lock")),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn a_lock_dies_with_its_process() {
     let dir = scratch();
     let store = store_with(&dir, "old");
