@@ -151,6 +151,14 @@ impl InboundMessage {
             agent_card_url: None,
         }
     }
+
+    /// Whether its sender says that it answers the message, or the delegation, of this id: by `in_reply_to` or
+    /// `delegation_id` in its metadata. The sender can say what it likes; look at who it is.
+    #[must_use]
+    pub fn answers(&self, id: &str) -> bool {
+        let says = |key| self.metadata.get(key).and_then(Value::as_str) == Some(id);
+        says("in_reply_to") || says("delegation_id")
+    }
 }
 
 impl ActivityRow {
@@ -187,6 +195,14 @@ impl ActivityRow {
             Some(reason) => Inbound::Skip(reason),
             None => Inbound::Message(Box::new(self.message())),
         }
+    }
+
+    /// The message that this row records, also one that is not to be handled any more, such as one that was pushed to the agent.
+    /// `None` if it records none.
+    #[must_use]
+    pub fn received(&self) -> Option<InboundMessage> {
+        let is_message = self.activity_type == "a2a_receive" && self.method != "notify";
+        is_message.then(|| self.message())
     }
 
     fn skip_reason(&self, me: &WorkspaceId) -> Option<SkipReason> {
@@ -474,6 +490,31 @@ mod tests {
         let fields =
             json!({"request_body": {"params": {"message": {"role": "agent", "parts": []}}}});
         assert_eq!(message(fields).role, Role::Agent);
+    }
+
+    #[test]
+    fn an_answer_says_what_it_answers() {
+        let check = |metadata: Value, expect: bool| {
+            let fields = json!({"request_body": {"params": {"message": {"metadata": metadata}}}});
+            assert_eq!(message(fields).answers("d-1"), expect, "{metadata}");
+        };
+        check(json!({"in_reply_to": "d-1"}), true);
+        check(json!({"delegation_id": "d-1"}), true);
+        check(json!({"in_reply_to": "d-2", "delegation_id": 7}), false);
+        check(json!({}), false);
+    }
+
+    #[test]
+    fn what_was_received_can_be_read_again() {
+        let mut fields = send(json!([{"kind": "text", "text": "hi"}]));
+        fields["response_body"] = json!({"result": {}});
+        assert_eq!(row(fields).received().unwrap().text, "hi");
+        assert!(row(json!({"method": "notify"})).received().is_none());
+        assert!(
+            row(json!({"activity_type": "delegation"}))
+                .received()
+                .is_none()
+        );
     }
 
     #[test]

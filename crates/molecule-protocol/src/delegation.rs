@@ -6,7 +6,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::lenient::lenient;
-use crate::{ActivityId, ActivityRow, DelegationId, DelegationStatus, Timestamp, WorkspaceId};
+use crate::{
+    ActivityId, ActivityRow, DelegationAnswer, DelegationId, DelegationStatus, Timestamp,
+    WorkspaceId,
+};
 
 /// Where the platform cuts an answer, in bytes. Half a character at the end becomes U+FFFD, which makes it longer.
 const PREVIEW_BYTES: usize = 300;
@@ -52,7 +55,7 @@ pub struct Delegation {
     pub source_id: Option<WorkspaceId>,
     /// Who has the task, where the platform says so.
     pub target_id: Option<WorkspaceId>,
-    /// How far it is.
+    /// How far it is. One whose target answered with an error failed, whatever the platform lists; its key is not released.
     pub status: DelegationStatus,
     /// When it was handed over.
     pub created_at: Timestamp,
@@ -140,7 +143,7 @@ impl Delegation {
         let result = rows()
             .filter(|row| !row.is_request())
             .max_by_key(|row| row.weight());
-        Some(Self {
+        let delegation = Self {
             id,
             source_id: rows().find_map(|row| row.source_id),
             target_id: rows().find_map(|row| row.target_id),
@@ -149,7 +152,28 @@ impl Delegation {
             response_preview: best.response_preview.clone().filter(|_| !is_queued),
             error: best.error.clone(),
             result_row: result.map(|row| row.id).filter(|_| best.status.is_final()),
-        })
+        };
+        Some(delegation.understood())
+    }
+
+    /// The platform takes for an answer whatever the target sends, an error too, and what it says itself of a target that polls.
+    fn understood(mut self) -> Self {
+        if self.status != DelegationStatus::Completed {
+            return self;
+        }
+        match self.response_preview.as_deref().map(DelegationAnswer::of) {
+            Some(DelegationAnswer::Text(text)) => self.response_preview = Some(text),
+            Some(DelegationAnswer::Failed(error)) => {
+                self.status = DelegationStatus::Failed;
+                self.error = Some(error.to_string());
+            }
+            Some(DelegationAnswer::Queued) => {
+                self.status = DelegationStatus::Queued;
+                (self.response_preview, self.result_row) = (None, None);
+            }
+            None => {}
+        }
+        self
     }
 
     /// Whether the answer may go on after its preview.
@@ -322,6 +346,31 @@ mod tests {
             json!({"response_preview": text}),
         );
         assert_eq!(only(&[result]).response_preview.as_deref(), Some(text));
+    }
+
+    #[test]
+    fn an_error_that_the_platform_takes_for_an_answer_is_a_failure() {
+        let text = r#"{"jsonrpc":"2.0","error":{"code":-32603,"message":"boom"}}"#;
+        let preview = json!({"response_preview": text});
+        let failed = only(&[
+            row(1, 5, "Delegation completed", "completed", preview),
+            request(1, 4, "completed"),
+        ]);
+        assert_eq!(failed.status, DelegationStatus::Failed);
+        let error = "the agent answered with an error (-32603): boom";
+        assert_eq!(failed.error.as_deref(), Some(error));
+    }
+
+    #[test]
+    fn what_the_platform_says_of_a_target_that_polls_is_no_answer() {
+        let text = r#"{"delivery_mode":"poll","method":"message/send","status":"queued"}"#;
+        let preview = json!({"response_preview": text});
+        let queued = only(&[
+            row(1, 5, "Delegation completed", "completed", preview),
+            request(1, 4, "completed"),
+        ]);
+        assert_eq!(queued.status, DelegationStatus::Queued);
+        assert_eq!((queued.response_preview, queued.result_row), (None, None));
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl A2aReply {
 }
 
 impl A2aOutcome {
-    fn of(body: Option<Map<String, Value>>) -> Self {
+    pub(crate) fn of(body: Option<Map<String, Value>>) -> Self {
         let Some(mut body) = body else {
             return Self::Unreadable;
         };
@@ -168,7 +168,8 @@ fn shown(text: &str, limit: usize) -> String {
         .collect()
 }
 
-fn result_text(result: &Value) -> Option<String> {
+/// The text of a result: of a message, or of a task's artifacts or status.
+pub(crate) fn result_text(result: &Value) -> Option<String> {
     if let Some(text) = result.as_str() {
         return Some(text.to_owned());
     }

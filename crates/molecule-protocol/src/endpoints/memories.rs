@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::plugin_download::segment;
 use super::plugins::with_query;
 use crate::endpoint::{Answer, Call, Endpoint};
 use crate::lenient::{lenient, readable};
@@ -251,6 +252,41 @@ impl Endpoint for AddMemory {
     }
 }
 
+/// `DELETE /workspaces/:id/memories/:memory`: forgets what the workspace itself wrote.
+///
+/// [`ApiError::NotFound`] says that there is no such memory of this workspace's own.
+#[derive(Debug, Clone)]
+pub struct DeleteMemory {
+    workspace_id: WorkspaceId,
+    memory_id: String,
+}
+
+impl DeleteMemory {
+    /// The memory of `workspace_id` with this id, as it is listed.
+    #[must_use]
+    pub fn new(workspace_id: WorkspaceId, memory_id: impl Into<String>) -> Self {
+        Self {
+            workspace_id,
+            memory_id: memory_id.into(),
+        }
+    }
+}
+
+impl Endpoint for DeleteMemory {
+    type Output = ();
+    const NAME: &'static str = "memory delete";
+
+    fn call(&self) -> Call {
+        let (workspace_id, memory) = (self.workspace_id, segment(&self.memory_id));
+        Call::delete(format!("/workspaces/{workspace_id}/memories/{memory}"))
+    }
+
+    fn read(&self, answer: &Answer<'_>) -> Result<(), ApiError> {
+        answer.known(Self::NAME)?;
+        answer.done(Self::NAME)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, StatusCode};
@@ -288,6 +324,39 @@ mod tests {
             .map(|memory| (memory.id.as_str(), memory.scope))
             .collect();
         assert_eq!(read, [("m-1", None), ("m-2", Some(MemoryScope::Local))]);
+    }
+
+    #[test]
+    fn a_memory_is_deleted_by_its_id_whatever_that_is() {
+        let check = |memory: &str, expect: &str| {
+            let call = DeleteMemory::new(ID.parse().unwrap(), memory).call();
+            assert_eq!(call.path, format!("/workspaces/{ID}/memories/{expect}"));
+            assert_eq!((call.method.as_str(), call.repeatable), ("DELETE", false));
+        };
+        check(ID, ID);
+        check("../tokens?a=b#c", "..%2Ftokens%3Fa%3Db%23c");
+        check("..", "%252E%252E");
+    }
+
+    #[test]
+    fn a_memory_counts_as_deleted_only_if_the_platform_says_so() {
+        let read = |status: u16, body: &str| {
+            let (status, headers) = (StatusCode::from_u16(status).unwrap(), HeaderMap::new());
+            DeleteMemory::new(ID.parse().unwrap(), ID).read(&Answer::new(
+                status,
+                &headers,
+                body.as_bytes(),
+            ))
+        };
+        read(200, r#"{"status":"deleted"}"#).unwrap();
+        assert!(matches!(
+            read(200, "<html>"),
+            Err(ApiError::Malformed { .. })
+        ));
+        let foreign = r#"{"error":"memory not found or not owned by this workspace"}"#;
+        assert!(matches!(read(404, foreign), Err(ApiError::NotFound(_))));
+        let old = read(404, "404 page not found");
+        assert!(matches!(old, Err(ApiError::Unsupported(_))), "{old:?}");
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub use delegation::{
 pub use delegation_refusal::DelegationRefusal;
 pub use discover::{DiscoverPeer, DiscoveredPeer, Discovery};
 pub use memories::{
-    AddMemory, AddedMemory, InvalidMemoryScope, ListMemories, Memory, MemoryQuery, MemoryScope,
-    NewMemory,
+    AddMemory, AddedMemory, DeleteMemory, InvalidMemoryScope, ListMemories, Memory, MemoryQuery,
+    MemoryScope, NewMemory,
 };
 pub use notify::{Attachment, Notify};
 pub use peers::{ListPeers, PeerInfo};

@@ -112,7 +112,7 @@ impl Endpoint for DownloadPlugin {
 
 /// The text as one segment of a path. `.` and `..` are steps along a path however they are encoded, so they are encoded twice:
 /// the platform has nothing of such a name, and says so.
-fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     match text {
         "." => "%252E".to_owned(),
         ".." => "%252E%252E".to_owned(),

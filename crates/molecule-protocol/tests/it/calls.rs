@@ -1,12 +1,12 @@
 //! How each endpoint is called: the method, who vouches for it, and whether it may be repeated.
 
 use molecule_protocol::endpoints::{
-    AddMemory, ChatHistory, CreateToken, CreateWorkspace, DeleteWorkspace, Delivery, DiscoverPeer,
-    DownloadAttachment, DownloadPlugin, GetWorkspace, Heartbeat, ListActivity, ListApprovals,
-    ListMemories, ListPeers, ListPluginSources, ListPlugins, ListSecrets, ListTokens,
-    ListWorkspaces, MemoryQuery, MemoryScope, NewMemory, Notify, PauseWorkspace, PollState,
-    PullSecrets, RecordPluginInstall, Register, RequestApproval, ResumeWorkspace, RevokeToken,
-    SendMessage, UpdateCard, UploadAttachment,
+    AddMemory, ChatHistory, CreateToken, CreateWorkspace, DeleteMemory, DeleteWorkspace, Delivery,
+    DiscoverPeer, DownloadAttachment, DownloadPlugin, GetWorkspace, Heartbeat, ListActivity,
+    ListApprovals, ListMemories, ListPeers, ListPluginSources, ListPlugins, ListSecrets,
+    ListTokens, ListWorkspaces, MemoryQuery, MemoryScope, NewMemory, Notify, PauseWorkspace,
+    PollState, PullSecrets, RecordPluginInstall, Register, RequestApproval, ResumeWorkspace,
+    RevokeToken, SendMessage, UpdateCard, UploadAttachment,
 };
 use molecule_protocol::{AgentCard, Auth, Endpoint, Message, WorkspaceId};
 
@@ -89,6 +89,10 @@ fn what_an_account_holds_is_listed_again_but_never_made_again() {
     check(&ListMemories::new(id(), MemoryQuery::new()), read);
     let memory = NewMemory::new("x", MemoryScope::Local);
     check(&AddMemory::new(id(), memory), write);
+    check(
+        &DeleteMemory::new(id(), "m-1"),
+        ("DELETE", Auth::Workspace, false),
+    );
     check(&ListApprovals::new(id()), read);
     check(&RequestApproval::new(id(), "x"), write);
     check(&ChatHistory::new(id()), read);
