@@ -8,7 +8,7 @@ use http::HeaderValue;
 use molecule_peers::PeerCache;
 use molecule_protocol::endpoints::Delivery;
 use molecule_protocol::{AgentCard, PlatformUrl, WorkspaceId};
-use molecule_token_store::Token;
+use molecule_token_store::{Token, Wait};
 use molecule_transport::{
     Clock, Origin, ReqwestTransport, StackOptions, SystemClock, Timeouts, Transport, stack,
 };
@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::client::Settings;
 use crate::foreign::Foreign;
 use crate::peers::Peers;
-use crate::tokens::{Given, Tokens};
+use crate::tokens::{Given, LOCK_WAIT, Tokens};
 use crate::{AdminClient, AgentError, RemoteAgentClient};
 
 /// How often the agent says that it lives.
@@ -37,6 +37,7 @@ pub struct ClientBuilder {
     delivery: Delivery,
     state_dir: Option<PathBuf>,
     given: Option<Given>,
+    token_lock_wait: Wait,
     intervals: (Duration, Duration, Duration),
     a2a_timeout: Duration,
     url_cache_ttl: Duration,
@@ -75,6 +76,7 @@ impl ClientBuilder {
             delivery: Delivery::Poll,
             state_dir: None,
             given: None,
+            token_lock_wait: LOCK_WAIT,
             intervals: (
                 DEFAULT_HEARTBEAT_INTERVAL,
                 DEFAULT_STATE_POLL_INTERVAL,
@@ -116,6 +118,12 @@ impl ClientBuilder {
     /// A file with the token that something else maintains; read as it is mounted, for every request.
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.given = Some(Given::File(path.into()));
+        self
+    }
+
+    /// How long another process may hold the token file before a call that needs it fails. Default: 5 s.
+    pub const fn token_lock_wait(mut self, wait: Wait) -> Self {
+        self.token_lock_wait = wait;
         self
     }
 
@@ -226,7 +234,7 @@ impl ClientBuilder {
         );
         let caller = self.connection.caller(
             self.platform,
-            Tokens::new(self.given, &state_dir),
+            Tokens::new(self.given, &state_dir, self.token_lock_wait),
             clock.clone(),
         )?;
         let (heartbeat_interval, state_poll_interval, poll_interval) = self.intervals;
@@ -256,7 +264,11 @@ impl ClientBuilder {
     /// When an option cannot be used.
     pub(crate) fn build_admin(self, token: Token) -> Result<AdminClient, AgentError> {
         let clock = self.connection.clock();
-        let tokens = Tokens::new(Some(Given::Fixed(token)), Path::new(""));
+        let tokens = Tokens::new(
+            Some(Given::Fixed(token)),
+            Path::new(""),
+            self.token_lock_wait,
+        );
         Ok(AdminClient::new(self.connection.caller(
             self.platform,
             tokens,

@@ -195,7 +195,7 @@ pub enum AgentError {
         "the token was not rotated: the {in_use} one is in use; both may be valid, which `token list` shows"
     )]
     NotRotated {
-        /// Which token is on disk: `old`, or `new` where the old one could not be put back.
+        /// Which token is on disk: `old`, or `new` where the old one could not be put back, or the file not be read.
         in_use: &'static str,
         /// What went wrong.
         #[source]
@@ -320,7 +320,9 @@ impl AgentError {
         match self {
             Self::Api(error) => api_kind(error),
             Self::Transport(error) => transport_kind(error),
-            Self::TokenStore(TokenStoreError::Contended { .. }) => ErrorKind::Temporary,
+            Self::TokenStore(
+                TokenStoreError::Contended { .. } | TokenStoreError::Rotating { .. },
+            ) => ErrorKind::Temporary,
             Self::TokenStore(_) | Self::NoToken(_) | Self::TokenRejected { .. } => {
                 ErrorKind::Authentication
             }

@@ -19,6 +19,7 @@ mod handled;
 mod handler;
 mod inbound;
 mod life;
+mod patience;
 mod peers;
 #[cfg(doc)]
 #[cfg_attr(

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use molecule_token_store::{
-    MountedToken, Revision, Token, TokenStore, TokenStoreError, Wait, read_mounted,
+    MountedToken, Revision, RotationLock, Token, TokenStore, TokenStoreError, Wait, read_mounted,
 };
 use molecule_transport::{Bearer, BoxError, BoxFuture, TokenSource};
 use tokio::task::{JoinError, spawn_blocking};
 
-/// How long another process may hold the token file before that is an error.
-const LOCK_WAIT: Wait = Wait::For(Duration::from_secs(5));
+/// How long another process may hold the token file before that is an error, unless the builder says otherwise.
+pub(crate) const LOCK_WAIT: Wait = Wait::For(Duration::from_secs(5));
 
 /// Where the token comes from, unless it is the agent's own file.
 #[derive(Debug, Clone)]
@@ -32,8 +32,8 @@ pub(crate) struct Tokens {
 struct Shared {
     given: Option<Given>,
     store: TokenStore,
+    lock_wait: Wait,
     seen: Mutex<Seen>,
-    rotating: tokio::sync::Mutex<()>,
 }
 
 /// The token last seen. The generation counts how often it changed.
@@ -48,12 +48,12 @@ struct Seen {
 }
 
 impl Tokens {
-    pub(crate) fn new(given: Option<Given>, dir: &Path) -> Self {
+    pub(crate) fn new(given: Option<Given>, dir: &Path, lock_wait: Wait) -> Self {
         let shared = Shared {
             given,
             store: TokenStore::new(dir),
+            lock_wait,
             seen: Mutex::default(),
-            rotating: tokio::sync::Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -73,7 +73,7 @@ impl Tokens {
     pub(crate) async fn save(&self, token: Token) -> Result<(), TokenStoreError> {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
-            shared.store.save(&token, LOCK_WAIT)?;
+            shared.store.save(&token, shared.lock_wait)?;
             shared.seen().issued = true;
             Ok(())
         })
@@ -85,9 +85,10 @@ impl Tokens {
         self.shared.given.is_none() || self.shared.seen().issued
     }
 
-    /// Waits until no other task of this process rotates the token.
-    pub(crate) async fn rotating(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.shared.rotating.lock().await
+    /// Keeps others from rotating the token, or says that somebody does.
+    pub(crate) async fn lock_rotation(&self) -> Result<RotationLock, TokenStoreError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.store.lock_rotation(Wait::No)).await
     }
 
     async fn read(&self) -> Result<(Option<Token>, u64), TokenStoreError> {
@@ -119,7 +120,7 @@ impl Shared {
             Some((known, token)) if Some(*known) == revision => return Ok(token.clone()),
             _ => {}
         }
-        let token = self.store.load(LOCK_WAIT)?;
+        let token = self.store.load(self.lock_wait)?;
         self.seen().stored = revision.map(|revision| (revision, token.clone()));
         Ok(token)
     }

@@ -6,8 +6,8 @@ use molecule_protocol::endpoints::{
     Approval, ApprovalStatus, ListApprovals, RequestApproval, RequestedApproval,
 };
 
-use crate::life::pause;
-use crate::{AgentError, ErrorKind, RemoteAgentClient};
+use crate::patience::{Patience, Waited};
+use crate::{AgentError, RemoteAgentClient};
 
 impl RemoteAgentClient {
     /// Asks whether the agent may do `action`. Sent twice, it asks twice.
@@ -49,23 +49,17 @@ impl RemoteAgentClient {
         approval_id: &str,
         patience: Duration,
     ) -> Result<Approval, AgentError> {
-        let clock = self.clock().as_ref();
-        let end = clock.now().saturating_add(patience);
-        loop {
-            let failure = match self.decision(approval_id).await {
-                Ok(Some(approval)) => return Ok(approval),
-                Ok(None) => None,
-                Err(error) if passes(&error) => Some(Box::new(error)),
-                Err(error) => return Err(error),
-            };
-            let left = end.saturating_sub(clock.now());
-            if left.is_zero() {
-                return Err(AgentError::Undecided {
-                    approval_id: approval_id.to_owned(),
-                    source: failure,
-                });
-            }
-            pause(clock, self.settings().poll_interval.min(left)).await;
+        let patience = Patience {
+            timeout: patience,
+            interval: self.settings().poll_interval,
+        };
+        let ask = || self.decision(approval_id);
+        match patience.wait_for(self.clock().as_ref(), ask).await? {
+            Waited::Answered(approval) => Ok(approval),
+            Waited::TimedOut(failure) => Err(AgentError::Undecided {
+                approval_id: approval_id.to_owned(),
+                source: failure.map(Box::new),
+            }),
         }
     }
 
@@ -75,8 +69,4 @@ impl RemoteAgentClient {
         let approval = found.ok_or_else(|| AgentError::UnknownApproval(approval_id.to_owned()))?;
         Ok((approval.status != ApprovalStatus::Pending).then_some(approval))
     }
-}
-
-fn passes(error: &AgentError) -> bool {
-    matches!(error.kind(), ErrorKind::Temporary | ErrorKind::Unreachable)
 }

@@ -1,7 +1,7 @@
 //! What the agent remembers.
 
 use molecule_protocol::endpoints::{
-    AddMemory, AddedMemory, ListMemories, Memory, MemoryQuery, NewMemory,
+    AddMemory, AddedMemory, DeleteMemory, ListMemories, Memory, MemoryQuery, NewMemory,
 };
 
 use crate::{AgentError, RemoteAgentClient};
@@ -29,17 +29,32 @@ impl RemoteAgentClient {
         self.authorized(&AddMemory::new(self.workspace_id(), memory))
             .await
     }
+
+    /// Forgets what this workspace remembered, for all who may recall it.
+    ///
+    /// # Errors
+    /// [`AgentError::Option`] when the id is empty. When the platform refuses, has no memories, or gives no usable answer;
+    /// [`ApiError::NotFound`](molecule_protocol::ApiError::NotFound) when this workspace wrote no such memory, or it is deleted already.
+    pub async fn delete_memory(&self, memory_id: &str) -> Result<(), AgentError> {
+        if memory_id.is_empty() {
+            let reason = "`memory list` shows the ids";
+            return refuse("the id of a memory", memory_id, reason);
+        }
+        self.authorized(&DeleteMemory::new(self.workspace_id(), memory_id))
+            .await
+    }
+}
+
+fn refuse(option: &'static str, value: &str, reason: &'static str) -> Result<(), AgentError> {
+    let value = value.chars().take(80).collect();
+    Err(AgentError::Option {
+        option,
+        value,
+        reason,
+    })
 }
 
 fn check(memory: &NewMemory) -> Result<(), AgentError> {
-    let refuse = |option, value: &str, reason| {
-        let value = value.chars().take(80).collect();
-        Err(AgentError::Option {
-            option,
-            value,
-            reason,
-        })
-    };
     let namespace = memory.namespace.as_deref().unwrap_or_default();
     if memory.content.is_empty() {
         return refuse("a memory", "", "there has to be something to remember");

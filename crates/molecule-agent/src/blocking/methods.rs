@@ -67,6 +67,7 @@ impl RemoteAgentClient {
         async fn cursor_support(&self) -> Result<CursorSupport, AgentError>;
         async fn delegate(&self, target: WorkspaceId, task: &str, options: &DelegateOptions) -> Result<Delegated, AgentError>;
         async fn delegations(&self) -> Result<Vec<Delegation>, AgentError>;
+        async fn delete_memory(&self, memory_id: &str) -> Result<(), AgentError>;
         async fn discover_peer(&self, target: WorkspaceId) -> Result<Option<PeerUrl>, AgentError>;
         async fn download_attachment(&self, uri: &str) -> Result<DownloadedAttachment, AgentError>;
         async fn fetch_inbound(&self, query: &FetchInbound) -> Result<Vec<InboundMessage>, AgentError>;

@@ -3,18 +3,21 @@
 //!
 //! Each call has a file of its own, which it keeps locked while it runs. A file that is free belongs to a call that
 //! ended without an answer, so that the next call of the same task takes its place. A file that is locked
-//! belongs to a call under way, whose key is shared. No file holds or names the task itself.
+//! belongs to a call under way, whose key is shared. No file holds or names the task itself. What is no regular file is none of these,
+//! and is left alone.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use molecule_protocol::{WorkspaceId, delegation_key};
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::regular_file::open_regular;
 use crate::AgentError;
 
 /// How long the platform remembers a key. An older one protects from nothing.
@@ -116,12 +119,8 @@ impl KeyJournal {
             .mode(0o700)
             .create(&self.dir)?;
         let path = self.dir.join(LOCK);
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)?;
+        let file = open_regular(&path, OFlags::WRONLY | OFlags::CREATE)?;
+        let file = file.ok_or_else(|| io::Error::other("its file .lock is no regular file"))?;
         let held = Held { path, file };
         Ok(held.try_lock()?.then_some(held))
     }
@@ -230,7 +229,7 @@ struct Found {
 }
 
 impl Found {
-    /// `None` if the call was answered meanwhile.
+    /// `None` if the call was answered meanwhile, or this is no file of a call.
     fn open(path: PathBuf) -> Result<Option<Self>, (PathBuf, io::Error)> {
         match Self::try_open(&path) {
             Ok(found) => Ok(found),
@@ -240,10 +239,15 @@ impl Found {
     }
 
     fn try_open(path: &Path) -> io::Result<Option<Self>> {
+        // Some network file systems lock only what may be written.
+        let Some(file) = open_regular(path, OFlags::RDWR)? else {
+            let path = path.display();
+            tracing::warn!(%path, "this is no regular file, and so not the key of a delegation; it is left alone");
+            return Ok(None);
+        };
         let held = Held {
             path: path.to_owned(),
-            // Some network file systems lock only what may be written.
-            file: File::options().read(true).write(true).open(path)?,
+            file,
         };
         let is_free = held.try_lock()?;
         let metadata = held.file.metadata()?;
@@ -312,7 +316,7 @@ pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> Ag
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use tempfile::TempDir;
 
@@ -480,6 +484,59 @@ mod tests {
         check_damage(|text| text.replace(&START.to_string(), &(START + 60).to_string()));
         check_damage(|_| "x".repeat(100_000));
         check_damage(|text| text.replace(&START.to_string(), &u64::MAX.to_string()));
+    }
+
+    /// Puts something in the place of a key, and in a place that no key has.
+    fn check_odd(put: fn(&Path)) {
+        let disk = Disk::new();
+        let key = disk.lose("t", 0);
+        let file = disk.files().remove(0);
+        fs::remove_file(&file).unwrap();
+        let odd = [file, disk.journal().dir.join("odd.json")];
+        odd.iter().for_each(|path| put(path));
+        let held = disk.hold("t", 8 * DAY);
+        assert_ne!(held.key(), key);
+        assert_eq!(disk.hold("t", 9 * DAY).key(), held.key());
+        held.answered();
+        assert!(odd.iter().all(|path| path.symlink_metadata().is_ok()));
+    }
+
+    /// A directory where no pipe can be made in this way.
+    fn pipe(path: &Path) {
+        #[cfg(not(target_os = "linux"))]
+        fs::create_dir(path).unwrap();
+        #[cfg(target_os = "linux")]
+        make_pipe(path);
+    }
+
+    #[cfg(target_os = "linux")]
+    fn make_pipe(path: &Path) {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(CWD, path, FileType::Fifo, mode, 0).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_left_alone_and_hangs_nobody() {
+        check_odd(|path| fs::create_dir(path).unwrap());
+        check_odd(pipe);
+        check_odd(|path| symlink("nowhere", path).unwrap());
+        check_odd(|path| symlink(".lock", path).unwrap());
+    }
+
+    #[test]
+    fn a_lock_that_is_no_regular_file_is_an_error_and_hangs_nobody() {
+        let check = |put: fn(&Path)| {
+            let disk = Disk::new();
+            fs::create_dir(&disk.journal().dir).unwrap();
+            put(&disk.journal().dir.join(LOCK));
+            let error = disk.try_hold("t", 0).unwrap_err();
+            let is_told = matches!(&error, AgentError::DelegationJournal { source, .. } if source.to_string().contains(".lock"));
+            assert!(is_told, "{error:?}");
+        };
+        check(pipe);
+        check(|path| fs::create_dir(path).unwrap());
+        check(|path| symlink("nowhere", path).unwrap());
     }
 
     #[test]

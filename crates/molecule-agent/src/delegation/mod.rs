@@ -1,7 +1,9 @@
 //! Handing tasks to other workspaces.
 
 mod journal;
+mod messages;
 mod options;
+mod regular_file;
 mod wait;
 
 use std::io;

@@ -124,7 +124,9 @@ pub enum DelegationOutcome {
         /// Whether that is the whole answer, or what the platform's listing shows of it.
         whole: bool,
     },
-    /// It could not be done; `error` says why, as far as the platform knows.
+    /// It could not be done; `error` says why, as far as the platform knows. A target that answered with an error, whose code and
+    /// words `error` has then, failed too; the platform takes that for an answer, and goes on giving the same delegation for
+    /// its key.
     Failed(Delegation),
     /// It goes on, but the time to wait is over. `None` if the platform has not listed it.
     TimedOut(Option<Delegation>),

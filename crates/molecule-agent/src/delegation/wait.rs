@@ -1,12 +1,12 @@
 //! Waiting for what comes of a delegation.
 
-use molecule_protocol::{Delegation, DelegationId, DelegationStatus};
-use molecule_transport::within;
+use molecule_protocol::{Delegation, DelegationAnswer, DelegationId, DelegationStatus};
 use tokio_util::sync::CancellationToken;
 
+use super::messages::Messages;
 use super::{DelegationOutcome, DelegationWait};
-use crate::life::{describe, pause};
-use crate::{AgentError, ErrorKind, RemoteAgentClient};
+use crate::patience::{Patience, Question, Waited};
+use crate::{AgentError, RemoteAgentClient};
 
 /// How often a delegation may be seen completed without its answer: the platform writes the one before the other.
 const MAX_SILENT: u32 = 3;
@@ -16,6 +16,11 @@ impl RemoteAgentClient {
     ///
     /// The whole answer is taken from the activity log where the listing cuts it. A platform that cannot answer for a while is
     /// asked again.
+    ///
+    /// An agent that polls answers by a message, which the platform does not connect with the delegation: a message of the target that
+    /// names the delegation is its answer. It is looked for where [`fetch_inbound`](Self::fetch_inbound) looks, so that this
+    /// workspace has to be registered, and without moving any cursor: an agent of this workspace that runs is handed the
+    /// message too, with the role [`Role::Agent`](molecule_protocol::Role::Agent), and does not answer it in turn.
     ///
     /// # Errors
     /// When the platform refuses, or gives no usable answer in all that time.
@@ -54,8 +59,7 @@ struct Watch<'a> {
     id: DelegationId,
     /// As it was last listed.
     seen: Option<Delegation>,
-    /// Why it was not seen the last time.
-    failure: Option<AgentError>,
+    messages: Messages<'a>,
     /// How often it was seen completed without its answer.
     silent: u32,
 }
@@ -66,81 +70,59 @@ impl<'a> Watch<'a> {
             client,
             id,
             seen: None,
-            failure: None,
+            messages: Messages::new(client),
             silent: 0,
         }
     }
 
-    /// The platform is asked at least once, however short the time.
     async fn until(&mut self, options: DelegationWait) -> Result<DelegationOutcome, AgentError> {
-        let clock = self.client.clock();
-        let started = clock.now();
-        if let Some(outcome) = self.look().await? {
-            return Ok(outcome);
-        }
-        let waited = clock.now().saturating_sub(started);
-        let left = options.timeout.saturating_sub(waited);
-        let end = within(clock.as_ref(), left, self.watch(options)).await;
-        end.unwrap_or_else(|_| self.timed_out())
-    }
-
-    async fn watch(&mut self, options: DelegationWait) -> Result<DelegationOutcome, AgentError> {
-        loop {
-            pause(self.client.clock().as_ref(), options.interval).await;
-            if let Some(outcome) = self.look().await? {
-                return Ok(outcome);
-            }
-        }
-    }
-
-    async fn look(&mut self) -> Result<Option<DelegationOutcome>, AgentError> {
-        match self.client.find_delegation(self.id).await {
-            Ok(found) => {
-                self.failure = None;
-                self.seen = found.or(self.seen.take());
-                self.outcome().await
-            }
-            Err(error) if passes(&error) => {
-                tracing::debug!(
-                    error = describe(&error),
-                    "cannot see how a delegation is; asking again"
-                );
-                self.failure = Some(error);
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        let DelegationWait { timeout, interval } = options;
+        let patience = Patience { timeout, interval };
+        let clock = self.client.clock().as_ref();
+        match patience.wait_for(clock, &mut *self).await? {
+            Waited::Answered(outcome) => Ok(outcome),
+            Waited::TimedOut(failure) => self.timed_out(failure),
         }
     }
 
     async fn outcome(&mut self) -> Result<Option<DelegationOutcome>, AgentError> {
-        let Some(seen) = &self.seen else {
+        let found = self.client.find_delegation(self.id).await?;
+        self.seen = found.or(self.seen.take());
+        let Some(seen) = self.seen.clone() else {
             return Ok(None);
         };
         match seen.status {
-            DelegationStatus::Completed => Ok(self.answer(seen.clone()).await),
-            DelegationStatus::Failed => Ok(Some(DelegationOutcome::Failed(seen.clone()))),
-            _ => Ok(None),
+            DelegationStatus::Completed => Ok(self.answer(seen).await),
+            DelegationStatus::Failed => Ok(Some(DelegationOutcome::Failed(seen))),
+            DelegationStatus::Delegated
+            | DelegationStatus::Pending
+            | DelegationStatus::Dispatched => Ok(None),
+            // In the target's own queue, or whatever a later platform calls that.
+            _ => Ok(self
+                .messages
+                .answer_to(&seen)
+                .await?
+                .map(|text| answered(seen, text))),
         }
     }
 
     async fn answer(&mut self, delegation: Delegation) -> Option<DelegationOutcome> {
         if delegation.result_row.is_some() && !delegation.is_preview_cut() {
-            return Some(completed(delegation, None, true));
+            return Some(beginning(delegation, true));
         }
-        let text = self.client.delegation_text(self.id).await;
-        let is_silent = text.is_none() && delegation.result_row.is_none();
+        if let Some(text) = self.client.delegation_text(self.id).await {
+            return understood(delegation, &text);
+        }
+        let is_silent = delegation.result_row.is_none();
         self.silent += u32::from(is_silent);
-        if is_silent && self.silent < MAX_SILENT {
-            return None;
-        }
-        let whole = text.is_some();
-        Some(completed(delegation, text, whole))
+        let may_come = is_silent && self.silent < MAX_SILENT;
+        (!may_come).then(|| beginning(delegation, false))
     }
 
-    fn timed_out(&mut self) -> Result<DelegationOutcome, AgentError> {
-        match (self.seen.take(), self.failure.take()) {
+    fn timed_out(&mut self, failure: Option<AgentError>) -> Result<DelegationOutcome, AgentError> {
+        match (self.seen.take(), failure) {
             (Some(seen), _) if seen.status == DelegationStatus::Completed => {
-                Ok(completed(seen, None, false))
+                Ok(beginning(seen, false))
             }
             (None, Some(failure)) => Err(failure),
             (seen, _) => Ok(DelegationOutcome::TimedOut(seen)),
@@ -148,15 +130,41 @@ impl<'a> Watch<'a> {
     }
 }
 
-fn completed(delegation: Delegation, text: Option<String>, whole: bool) -> DelegationOutcome {
-    let text = text.or_else(|| delegation.response_preview.clone());
-    DelegationOutcome::Completed {
-        text: text.unwrap_or_default(),
-        delegation,
-        whole,
+impl Question for &mut Watch<'_> {
+    type Answer = DelegationOutcome;
+
+    async fn ask(&mut self) -> Result<Option<DelegationOutcome>, AgentError> {
+        self.outcome().await
     }
 }
 
-fn passes(error: &AgentError) -> bool {
-    matches!(error.kind(), ErrorKind::Temporary | ErrorKind::Unreachable)
+/// What the whole text stands for; the listing shows too little of it to tell.
+fn understood(mut delegation: Delegation, text: &str) -> Option<DelegationOutcome> {
+    match DelegationAnswer::of(text) {
+        DelegationAnswer::Text(text) => Some(answered(delegation, text)),
+        DelegationAnswer::Failed(error) => {
+            delegation.status = DelegationStatus::Failed;
+            delegation.error = Some(error.to_string());
+            Some(DelegationOutcome::Failed(delegation))
+        }
+        _ => None,
+    }
+}
+
+fn answered(mut delegation: Delegation, text: String) -> DelegationOutcome {
+    delegation.status = DelegationStatus::Completed;
+    DelegationOutcome::Completed {
+        delegation,
+        text,
+        whole: true,
+    }
+}
+
+/// What the listing shows of the answer.
+fn beginning(delegation: Delegation, whole: bool) -> DelegationOutcome {
+    DelegationOutcome::Completed {
+        text: delegation.response_preview.clone().unwrap_or_default(),
+        delegation,
+        whole,
+    }
 }

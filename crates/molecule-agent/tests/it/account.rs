@@ -112,6 +112,31 @@ async fn memories_are_written_and_recalled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_memory_is_deleted_by_whoever_wrote_it_and_once() {
+    let world = World::new();
+    let (client, other) = (
+        world.registered("alpha").await,
+        world.registered("beta").await,
+    );
+    let memory = NewMemory::new("the sky is blue", MemoryScope::Team);
+    let added = client.add_memory(memory).await.unwrap();
+    let refused = other.delete_memory(&added.id).await.unwrap_err();
+    assert!(
+        matches!(refused, AgentError::Api(ApiError::NotFound(_))),
+        "{refused:?}"
+    );
+    client.delete_memory(&added.id).await.unwrap();
+    let left = client.list_memories(MemoryQuery::new()).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    let again = client.delete_memory(&added.id).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Usage, "{again}");
+    let before = world.requests().len();
+    let nothing = client.delete_memory("").await.unwrap_err();
+    assert!(matches!(nothing, AgentError::Option { .. }), "{nothing:?}");
+    assert_eq!(world.requests().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_platform_would_not_remember_is_not_sent() {
     let platform = Scripted::answers([]);
     for memory in [

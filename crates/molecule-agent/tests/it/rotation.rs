@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use molecule_agent::protocol::ApiError;
 use molecule_agent::protocol::endpoints::WorkspaceState;
-use molecule_agent::token_store::{TokenStore, Wait};
+use molecule_agent::token_store::{TokenStore, TokenStoreError, Wait};
 use molecule_agent::transport::testing::{Answer, ScriptedTransport, answer};
 use molecule_agent::transport::{BoxFuture, Request, Transport as _};
 use molecule_agent::{AgentError, ErrorKind, OldToken, RemoteAgentClient};
@@ -168,6 +168,93 @@ async fn a_new_token_that_is_not_accepted_is_given_up_for_the_old_one() {
     assert_eq!(valid_tokens(&world, &client).await, 1);
 }
 
+/// The agent's directory is gone for a while when the platform is asked for the state.
+#[tokio::test(start_paused = true)]
+async fn a_new_token_that_cannot_be_taken_back_is_not_revoked() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let old = stored(&client);
+    let dir = client.state_dir().to_owned();
+    let aside = dir.with_extension("aside");
+    let (from, to) = (dir.clone(), aside.clone());
+    world.trouble(move |request| {
+        if !request.uri().path().ends_with("/state") {
+            return None;
+        }
+        std::fs::rename(&from, &to).unwrap();
+        std::fs::write(&from, "in the way").unwrap();
+        Some(Trouble::Status(404))
+    });
+    let error = client.rotate_token().await.unwrap_err();
+    assert!(
+        matches!(error, AgentError::NotRotated { in_use: "new", .. }),
+        "{error:?}"
+    );
+    world.no_trouble();
+    std::fs::remove_file(&dir).unwrap();
+    std::fs::rename(&aside, &dir).unwrap();
+    assert_ne!(stored(&client), old);
+    works_from_disk(&world, &client).await;
+    assert_eq!(valid_tokens(&world, &client).await, 2);
+}
+
+/// What another process does when a request passes whose method and end of the path are these.
+async fn check_interrupted(
+    at: (&'static str, &'static str),
+    meanwhile: impl Fn(&std::path::Path) -> std::fs::File + Send + Sync + 'static,
+    expect_in_use: &str,
+    expect_valid: usize,
+) {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let old = stored(&client);
+    let file = TokenStore::new(client.state_dir()).path();
+    let held = std::sync::Mutex::new(None);
+    world.trouble(move |request| {
+        let is_meant = request.method() == at.0 && request.uri().path().ends_with(at.1);
+        if is_meant {
+            *held.lock().unwrap() = Some(meanwhile(&file));
+        }
+        (is_meant && at.1 == "/state").then_some(Trouble::Status(404))
+    });
+    let impatient = world
+        .builder(client.workspace_id())
+        .token_lock_wait(Wait::No);
+    let error = impatient.build().unwrap().rotate_token().await.unwrap_err();
+    match &error {
+        AgentError::NotRotated { in_use, .. } => assert_eq!(*in_use, expect_in_use, "{at:?}"),
+        other => panic!("{at:?}: {other:?}"),
+    }
+    world.no_trouble();
+    assert_eq!(stored(&client) == old, expect_in_use == "old", "{at:?}");
+    works_from_disk(&world, &client).await;
+    assert_eq!(valid_tokens(&world, &client).await, expect_valid, "{at:?}");
+}
+
+fn read_under_lock(file: &std::path::Path) -> std::fs::File {
+    let file = std::fs::File::open(file).unwrap();
+    file.lock_shared().unwrap();
+    file
+}
+
+/// The file changes its state, so that it has to be read again.
+fn touch_under_lock(file: &std::path::Path) -> std::fs::File {
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    file.lock().unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    file
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_file_that_others_hold_leaves_the_token_that_is_said_to_be_in_use() {
+    let (create, verify) = (("POST", "/tokens"), ("GET", "/state"));
+    check_interrupted(create, read_under_lock, "old", 1).await;
+    // No token can be read for the call that would revoke the new one.
+    check_interrupted(create, touch_under_lock, "old", 2).await;
+    check_interrupted(verify, read_under_lock, "new", 2).await;
+    check_interrupted(verify, touch_under_lock, "new", 2).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn that_the_old_token_could_not_be_revoked_is_said() {
     let world = World::new();
@@ -267,6 +354,51 @@ async fn two_rotations_at_once_do_not_cross() {
     assert!(matches!(two.unwrap().old, OldToken::Revoked(_)));
     works_from_disk(&world, &client).await;
     assert_eq!(valid_tokens(&world, &client).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_of_the_same_directory_rotate_one_after_the_other() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let first = stored(&client);
+    let rotations: Vec<_> = (0..4)
+        .map(|_| {
+            let another = world.builder(client.workspace_id()).build().unwrap();
+            tokio::spawn(async move { another.rotate_token().await })
+        })
+        .collect();
+    for rotation in rotations {
+        let rotation = rotation.await.unwrap().unwrap();
+        assert!(matches!(rotation.old, OldToken::Revoked(_)), "{rotation:?}");
+    }
+    assert_ne!(stored(&client), first);
+    works_from_disk(&world, &client).await;
+    assert_eq!(valid_tokens(&world, &client).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_that_does_not_end_is_not_waited_for_without_end() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let old = stored(&client);
+    let store = TokenStore::new(client.state_dir());
+    let held = store.lock_rotation(Wait::No).unwrap();
+    let error = client.rotate_token().await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            AgentError::TokenStore(TokenStoreError::Rotating { .. })
+        ),
+        "{error:?}"
+    );
+    assert_eq!(error.kind(), ErrorKind::Temporary);
+    assert_eq!(world.clock_seconds(), 60);
+    assert_eq!(
+        (stored(&client), valid_tokens(&world, &client).await),
+        (old, 1)
+    );
+    drop(held);
+    client.rotate_token().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
