@@ -1,6 +1,7 @@
 //! The command line. A flag that `config show` has too is a setting: `options.rs` gives it its environment variable and
 //! its key in the config file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -83,7 +84,7 @@ pub(crate) enum DataFormat {
     Json,
 }
 
-/// What `-o` says: how to print, and to `plugin pack` where to write. The parser hands an option of one name up to the
+/// What `-o` says: how to print, and to `plugin pack` and `attachments download` where to write. The parser hands an option of one name up to the
 /// global ones, so both are of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OutputOption {
@@ -91,6 +92,17 @@ pub(crate) enum OutputOption {
     Format(DataFormat),
     /// Where to write.
     File(PathBuf),
+}
+
+/// Reads where to write. What elsewhere is a format is most likely meant as one.
+pub(crate) fn file_to_write(path: OsString) -> Result<OutputOption, &'static str> {
+    match path.to_str() {
+        Some("") => Err("give a value"),
+        Some("json" | "text") => Err(
+            "this names the file to write; say --json to print JSON, or ./json for a file of this name",
+        ),
+        _ => Ok(OutputOption::File(path.into())),
+    }
 }
 
 /// Where the platform is, and how to reach it.

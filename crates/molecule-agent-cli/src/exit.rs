@@ -86,7 +86,7 @@ impl Exit {
 
     const fn of_token_store(error: &TokenStoreError) -> Self {
         match error {
-            TokenStoreError::Contended { .. } => Self::Locked,
+            TokenStoreError::Contended { .. } | TokenStoreError::Rotating { .. } => Self::Locked,
             _ => Self::Authentication,
         }
     }
@@ -191,6 +191,8 @@ mod tests {
         let contended = || TokenStoreError::Contended { path: path.clone() };
         check(contended(), 8, "locked");
         check(AgentError::from(contended()), 8, "locked");
+        let rotating = TokenStoreError::Rotating { path: path.clone() };
+        check(AgentError::from(rotating), 8, "locked");
         check(
             TokenStoreError::NotAFile { path: path.clone() },
             3,

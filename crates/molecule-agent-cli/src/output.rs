@@ -60,6 +60,18 @@ impl Output {
             .map_err(stdout_error)
     }
 
+    /// Prints bytes on stdout as they are.
+    ///
+    /// # Errors
+    /// When stdout cannot be written to.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(bytes)
+            .and_then(|()| stdout.flush())
+            .map_err(stdout_error)
+    }
+
     /// Prints data on stderr, because stdout is taken by bytes that were asked for; `quiet` drops the text for people.
     ///
     /// # Errors

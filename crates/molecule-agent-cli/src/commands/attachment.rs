@@ -3,7 +3,7 @@
 use molecule_agent::protocol::endpoints::Attachment;
 
 const HINT: &str = "give an address such as https://example.com/report.pdf, which its reader can fetch; \
-                    the platform takes no files from here";
+                    `attachments upload` makes one where the platform keeps files";
 
 /// Reads `[NAME=]URI[;type=TYPE][;size=BYTES]`. A name has neither `:` nor `/`, so that a `=` within the address begins none.
 ///
@@ -25,6 +25,25 @@ pub(crate) fn parse(text: &str) -> Result<Attachment, String> {
     attachment.mime_type = mime_type.map(str::to_owned);
     attachment.size = size;
     Ok(attachment)
+}
+
+/// Writes what [`parse`] reads. A name that it could not tell from an address is left out, as is what follows a media type.
+pub(crate) fn written(attachment: &Attachment) -> String {
+    let Attachment { uri, name, .. } = attachment;
+    let is_name = !name.is_empty() && !name.contains([':', '/', '=']);
+    let mut text = if is_name {
+        format!("{name}={uri}")
+    } else {
+        uri.clone()
+    };
+    let mime_type = attachment.mime_type.as_deref().unwrap_or_default();
+    if let Some(mime_type) = mime_type.split(';').next().filter(|text| !text.is_empty()) {
+        text.push_str(&format!(";type={mime_type}"));
+    }
+    if let Some(size) = attachment.size {
+        text.push_str(&format!(";size={size}"));
+    }
+    text
 }
 
 /// What stands before the parameters, and these.
@@ -94,6 +113,24 @@ mod tests {
         );
         assert_eq!(attachment.mime_type.as_deref(), Some("application/pdf"));
         assert_eq!(attachment.size, Some(17));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let check = |attachment: Attachment, expect: &str| {
+            assert_eq!(written(&attachment), expect);
+            let read = parse(expect).unwrap();
+            assert_eq!((read.uri, read.size), (attachment.uri, attachment.size));
+        };
+        let file = |name: &str| Attachment::new("platform-pending:1/2", name);
+        let pdf = file("Q3; final.pdf").with_mime_type("application/pdf");
+        check(
+            pdf.with_size(17),
+            "Q3; final.pdf=platform-pending:1/2;type=application/pdf;size=17",
+        );
+        let text = file("a:b").with_mime_type("text/plain; charset=utf-8");
+        check(text, "platform-pending:1/2;type=text/plain");
+        check(file(""), "platform-pending:1/2");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use molecule_agent::protocol::endpoints::{Memory, MemoryQuery, MemoryScope, NewMemory};
+use serde_json::json;
 
 use super::messages::text_or_stdin;
 use crate::args::AgentArgs;
@@ -15,6 +16,8 @@ pub(crate) enum MemoryCommand {
     List(ListArgs),
     /// Remember something
     Add(AddArgs),
+    /// Forget something that the agent wrote
+    Delete(DeleteArgs),
 }
 
 /// Options of `memory list`.
@@ -51,10 +54,20 @@ pub(crate) struct AddArgs {
     text: String,
 }
 
+/// Options of `memory delete`.
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
+    /// Which one, as `memory list` names it
+    id: String,
+}
+
 pub(crate) async fn run(command: &MemoryCommand, io: &Output) -> anyhow::Result<Exit> {
     match command {
         MemoryCommand::List(args) => list(args, io).await,
         MemoryCommand::Add(args) => add(args, io).await,
+        MemoryCommand::Delete(args) => delete(args, io).await,
     }
 }
 
@@ -89,5 +102,12 @@ async fn add(args: &AddArgs, io: &Output) -> anyhow::Result<Exit> {
     memory.namespace.clone_from(&args.namespace);
     let added = args.agent.client()?.add_memory(memory).await?;
     io.data(&added, || added.id.clone())?;
+    Ok(Exit::Done)
+}
+
+async fn delete(args: &DeleteArgs, io: &Output) -> anyhow::Result<Exit> {
+    args.agent.client()?.delete_memory(&args.id).await?;
+    let data = json!({"id": args.id, "status": "deleted"});
+    io.data(&data, || format!("deleted {}", args.id))?;
     Ok(Exit::Done)
 }

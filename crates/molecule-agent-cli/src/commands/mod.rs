@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod attachment;
+pub(crate) mod attachments;
 pub(crate) mod card;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -53,6 +54,9 @@ pub(crate) enum Command {
     Delegations(delegations::DelegationsArgs),
     /// The conversation with the person at the canvas
     History(history::HistoryArgs),
+    /// Files that the platform keeps for the agent
+    #[command(subcommand)]
+    Attachments(attachments::AttachmentsCommand),
     /// Ask a person before doing something
     #[command(subcommand)]
     Approvals(approvals::ApprovalsCommand),
@@ -110,6 +114,7 @@ pub(crate) fn run(command: &Command, settings: &[Setting], io: &Output) -> anyho
         Command::Delegate(args) => block_on(delegations::delegate(args, io)),
         Command::Delegations(args) => block_on(delegations::list(args, io)),
         Command::History(args) => block_on(history::run(args, io)),
+        Command::Attachments(command) => block_on(attachments::run(command, io)),
         Command::Approvals(command) => block_on(approvals::run(command, io)),
         Command::Memory(command) => block_on(memory::run(command, io)),
         Command::Peers(args) => block_on(peers::peers(args, io)),

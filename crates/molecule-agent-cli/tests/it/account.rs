@@ -44,12 +44,15 @@ impl Canned {
         }
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    fn program(&self, args: &[&str]) -> Program {
         Program::new(self.home.path(), args)
             .env("MOLECULE_PLATFORM_URL", &self.url)
             .env("MOLECULE_WORKSPACE_ID", ID)
             .env("MOLECULE_WORKSPACE_TOKEN", "a-token-for-tests")
-            .run()
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        self.program(args).run()
     }
 
     /// The lines and the bodies of what it was asked.
@@ -94,6 +97,11 @@ fn memories_are_added_and_listed() {
             r#"[{"id":"m-2","content":"the sky\nis blue","scope":"TEAM","namespace":"facts"}]"#,
         ),
         (200, "[]"),
+        (200, r#"{"status":"deleted"}"#),
+        (
+            404,
+            r#"{"error":"memory not found or not owned by this workspace"}"#,
+        ),
     ]);
     platform.run(&["memory", "add", "remember"]).prints("m-1\n");
     let args = ["memory", "add", "--scope", "team", "--namespace", "facts"];
@@ -110,6 +118,15 @@ fn memories_are_added_and_listed() {
     platform
         .run(&["memory", "add", "--scope", "galaxy", "x"])
         .fails(2, &["local, team or global"]);
+    platform
+        .run(&["memory", "delete", "m-1"])
+        .prints("deleted m-1\n");
+    platform
+        .run(&["memory", "delete", "m-1"])
+        .fails(2, &["not owned by this workspace"]);
+    platform
+        .run(&["memory", "delete", ""])
+        .fails(2, &["memory list"]);
     assert_eq!(
         platform.requests(),
         [
@@ -123,6 +140,8 @@ fn memories_are_added_and_listed() {
             ),
             asked("GET /workspaces/ID/memories?scope=TEAM&q=sky&limit=50", ""),
             asked("GET /workspaces/ID/memories?limit=5", ""),
+            asked("DELETE /workspaces/ID/memories/m-1", ""),
+            asked("DELETE /workspaces/ID/memories/m-1", ""),
         ]
     );
 }
@@ -271,4 +290,115 @@ async fn a_file_that_nobody_could_fetch_is_not_announced() {
         ran.fails(2, &["--attach", advice]);
     }
     assert!(agent.notifications().await.is_empty());
+}
+
+const KEPT: &str = r#"{"files":[{"uri":"platform-pending:fc381c93-f14f-4112-a564-0b630b52d59d/28aa9223-a2e1-4348-ac8d-55c47e1b030e",
+    "name":"report.txt","mimeType":"text/plain","size":5}]}"#;
+
+#[test]
+fn a_file_is_given_to_the_platform_from_a_path_or_stdin() {
+    let platform = Canned::new(&[(200, KEPT), (200, KEPT)]);
+    let path = platform.home.path().join("report.txt");
+    std::fs::write(&path, "hello").unwrap();
+    let path = path.to_str().unwrap();
+    let uri = format!("platform-pending:{ID}/28aa9223-a2e1-4348-ac8d-55c47e1b030e");
+    platform
+        .run(&["attachments", "upload", path, "--type", "text/plain"])
+        .prints(&format!("report.txt={uri};type=text/plain;size=5\n"));
+    let nameless = platform.run(&["attachments", "upload", "-"]);
+    assert_eq!(nameless.code, 2, "{nameless:?}");
+    assert!(nameless.stderr.contains("--name"), "{nameless:?}");
+    let json = platform
+        .program(&["attachments", "upload", "-", "--name", "a.txt", "--json"])
+        .input("hello")
+        .run()
+        .json();
+    assert_eq!((&json["uri"], &json["size"]), (&uri.into(), &5.into()));
+    let requests = platform.requests();
+    for ((line, body), name) in requests.iter().zip(["report.txt", "a.txt"]) {
+        assert_eq!(*line, asked("POST /workspaces/ID/chat/uploads", "").0);
+        assert!(body.contains(&format!("filename=\"{name}\"")), "{body}");
+        assert!(body.contains("\r\n\r\nhello\r\n"), "{body}");
+    }
+}
+
+#[test]
+fn a_file_that_the_platform_would_not_take_is_not_sent() {
+    let platform = Canned::new(&[]);
+    let path = platform.home.path().join("large");
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(25 * 1024 * 1024 + 1).unwrap();
+    platform
+        .run(&["attachments", "upload", path.to_str().unwrap()])
+        .fails(2, &["larger than 25 MiB"]);
+    platform
+        .run(&["attachments", "upload", "/nowhere/at/all"])
+        .fails(2, &["cannot read /nowhere/at/all"]);
+    assert!(platform.requests().is_empty());
+}
+
+#[test]
+fn a_file_is_fetched_into_a_file_or_to_stdout() {
+    let platform = Canned::new(&[(200, "hello"), (200, "hello\u{1b}[2J")]);
+    let path = platform.home.path().join("fetched");
+    std::fs::write(&path, "an older and longer one").unwrap();
+    let to = path.to_str().unwrap();
+    let download = ["attachments", "download", "workspace:/a b.txt", "-o"];
+    platform
+        .run(&[&download[..], &[to]].concat())
+        .prints(&format!("wrote 5 bytes to {to}\n"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "hello");
+    let piped = platform.run(&[&download[..], &["-", "--json"]].concat());
+    piped.prints("hello\u{1b}[2J");
+    let data: Value = serde_json::from_str(&piped.stderr).unwrap();
+    assert_eq!(
+        data,
+        serde_json::json!({"uri": "workspace:/a b.txt", "path": "-", "bytes": 9, "mime_type": "application/json"})
+    );
+    let line = asked("GET /workspaces/ID/chat/download?path=%2Fa+b.txt", "");
+    assert_eq!(platform.requests(), [line.clone(), line]);
+}
+
+#[test]
+fn nothing_is_fetched_that_could_not_be_kept_or_is_elsewhere() {
+    let platform = Canned::new(&[]);
+    let home = platform.home.path();
+    let link = home.join("link");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    let places = [home, &link, std::path::Path::new("/nowhere/at/all")];
+    let uri = "workspace:/a.txt";
+    for place in places.map(|path| path.to_str().unwrap()) {
+        platform
+            .run(&["attachments", "download", uri, "-o", place])
+            .fails(2, &["-o", "name a regular file"]);
+    }
+    let plain = home.join("plain");
+    let plain = plain.to_str().unwrap();
+    let elsewhere = "https://example.com/a.txt";
+    platform
+        .run(&["attachments", "download", elsewhere, "-o", plain])
+        .fails(2, &[elsewhere, "without the workspace's token"]);
+    let format = platform.run(&["attachments", "download", uri, "-o", "json"]);
+    assert_eq!(format.code, 2, "{format:?}");
+    assert!(format.stderr.contains("./json"), "{format:?}");
+    let nowhere = platform.run(&["attachments", "download", uri]);
+    assert_eq!(nowhere.code, 2, "{nowhere:?}");
+    assert!(platform.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_that_keeps_no_files_says_what_to_do_instead() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let path = world.home.path().join("report.txt");
+    std::fs::write(&path, "hello").unwrap();
+    agent
+        .run(&["attachments", "upload", path.to_str().unwrap()])
+        .fails(9, &["notify --attach URI"]);
+    let to = world.home.path().join("fetched");
+    let to = to.to_str().unwrap();
+    agent
+        .run(&["attachments", "download", "workspace:/a.txt", "-o", to])
+        .fails(9, &["keeps no files"]);
+    assert!(!std::path::Path::new(to).exists());
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::support::{Program, Ran};
+use crate::support::{Program, Ran, World};
 
 const ME: &str = "c7a82861-b15f-421d-903c-f767f108d62f";
 const TARGET: &str = "aa4182ce-f4e6-423f-a503-ed23ade8b5ac";
@@ -301,6 +301,49 @@ async fn a_failure_and_the_end_of_the_wait_have_codes_of_their_own() {
         (ran.code, &json["status"], &json["delegation_id"]),
         (75, &"dispatched".into(), &ID.into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_the_target_answers_is_a_failure() {
+    let platform = Platform::start().await;
+    let error = r#"{"jsonrpc":"2.0","id":"1","error":{"code":-32603,"message":"out of paper"}}"#;
+    platform.lists("completed", json!({"response_preview": error}));
+    let failed = platform.run(&["delegate", TARGET, "t", "--wait", "-q"]);
+    failed.fails(1, &[ID, "(-32603)", "out of paper"]);
+    let long = error.replace("out of paper", &"out of paper ".repeat(30));
+    platform.lists(
+        "completed",
+        json!({"response_preview": &long[..300], "whole_text": long}),
+    );
+    let ran = platform.run(&["delegate", TARGET, "u", "--wait", "--json", "-q"]);
+    let json: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &json["status"]), (1, &"failed".into()));
+    assert!(json["error"].as_str().unwrap().contains("(-32603)"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_polls_answers_in_a_message_that_is_waited_for() {
+    let world = World::start().await;
+    let (source, target) = (world.agent().await, world.agent().await);
+    source.run(&["register"]).succeeds();
+    target.run(&["register"]).succeeds();
+    let to = target.id.to_string();
+    let running = source.run(&["delegate", &to, "say hello", "--wait=0s", "-q"]);
+    running.fails(75, &["still queued"]);
+    let mut agent = target.connect(&["--echo", "--since", "all"]).start();
+    let ran = source.run(&["delegate", &to, "say hello", "--wait", "1m"]);
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    ran.prints("say hello\n");
+    let listed = source.run(&["delegations", "--json"]).json();
+    assert_eq!(listed["status"], "queued", "the platform does not know");
+    let id = listed["delegation_id"].as_str().unwrap();
+    let shown = source.run(&["delegations", "--id", id, "--json"]).json();
+    assert_eq!(
+        (&shown["status"], &shown["text"]),
+        (&"completed".into(), &"say hello".into())
+    );
+    assert_eq!(source.only_message()["role"], "agent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

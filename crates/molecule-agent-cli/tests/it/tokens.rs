@@ -151,3 +151,17 @@ async fn a_token_that_would_come_back_is_not_rotated() {
     assert_eq!(listed(&agent).len(), 1);
     assert!(agent.token().same_as(&token));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_rotate_at_once_leave_one_token_that_is_valid() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let rotations: Vec<_> = (0..4)
+        .map(|_| agent.program(&["token", "rotate"]).start())
+        .collect();
+    for rotation in rotations {
+        Ran::of(&rotation.wait_with_output().unwrap()).succeeds();
+    }
+    assert_eq!(listed(&agent).len(), 1);
+    agent.run(&["state"]).succeeds();
+}

@@ -1,6 +1,5 @@
 //! `plugin hash`, `plugin pack` and `verify-sha256`: what authors of plugins need.
 
-use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +14,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{declare, existing};
-use crate::args::OutputOption;
+use crate::args::{OutputOption, file_to_write};
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
 use crate::runtime::block_until_signalled;
@@ -55,23 +54,12 @@ pub(crate) struct PackArgs {
         required = true,
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
-        value_parser = OsStringValueParser::new().try_map(archive_file)
+        value_parser = OsStringValueParser::new().try_map(file_to_write)
     )]
     output: Option<OutputOption>,
     /// Declare the manifest hash in the plugin.yaml of the archive
     #[arg(long)]
     declare_hash: bool,
-}
-
-/// Reads where to write. What elsewhere is a format is most likely meant as one.
-fn archive_file(path: OsString) -> Result<OutputOption, &'static str> {
-    match path.to_str() {
-        Some("") => Err("give a value"),
-        Some("json" | "text") => Err(
-            "this names the archive's file; say --json to print JSON, or ./json for a file of this name",
-        ),
-        _ => Ok(OutputOption::File(path.into())),
-    }
 }
 
 /// Prints the manifest hash, after the manifest declares it if that is wanted.
