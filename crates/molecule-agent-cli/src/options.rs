@@ -146,33 +146,38 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, Refusal> {
     Ok(Invocation { cli, settings })
 }
 
-/// The `-o` of `plugin pack` names a file and hides one that was given before `pack` and means a format.
+/// The commands whose `-o` names a file and hides one that was given before them and means a format.
+const WRITERS: [(&str, &str); 2] = [("plugin", "pack"), ("attachments", "download")];
+
 fn refuse_hidden_format(
     command: &Command,
     matches: &ArgMatches,
     arguments: &[OsString],
 ) -> anyhow::Result<()> {
-    if !is_pack(matches) {
+    let Some(writer) = WRITERS.into_iter().find(|one| is_for(*one, matches)) else {
         return Ok(());
-    }
-    // Up to `pack`, with a `pack` that takes nothing, the parser sees the other one alone.
-    let bare = command.clone().mut_subcommand("plugin", |plugin| {
-        plugin.mut_subcommand("pack", |_| Command::new("pack"))
+    };
+    let (family, name) = writer;
+    // Up to its name, with a command of that name that takes nothing, the parser sees the other one alone.
+    let bare = command.clone().mut_subcommand(family, |family| {
+        family.mut_subcommand(name, |_| Command::new(name))
     });
     let hides = (0..arguments.len())
-        .filter(|at| arguments[*at] == "pack")
+        .filter(|at| arguments[*at] == name)
         .filter_map(|at| bare.clone().try_get_matches_from(&arguments[..=at]).ok())
-        .any(|before| is_pack(&before) && before.contains_id("output"));
+        .any(|before| is_for(writer, &before) && before.contains_id("output"));
     if hides {
-        let message = "-o before `pack` would be the format, and after it the archive's file; say --json for JSON";
+        let message = format!(
+            "-o before `{name}` would be the format, and after it the file to write; say --json for JSON"
+        );
         return Err(Problem::usage(message).into());
     }
     Ok(())
 }
 
-fn is_pack(matches: &ArgMatches) -> bool {
-    let plugin = matches.subcommand_matches("plugin");
-    plugin.is_some_and(|plugin| plugin.subcommand_name() == Some("pack"))
+fn is_for((family, name): (&str, &str), matches: &ArgMatches) -> bool {
+    let family = matches.subcommand_matches(family);
+    family.is_some_and(|family| family.subcommand_name() == Some(name))
 }
 
 /// Whether errors are to be JSON, even that the command line cannot be read.

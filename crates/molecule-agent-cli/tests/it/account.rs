@@ -381,6 +381,12 @@ fn nothing_is_fetched_that_could_not_be_kept_or_is_elsewhere() {
     let format = platform.run(&["attachments", "download", uri, "-o", "json"]);
     assert_eq!(format.code, 2, "{format:?}");
     assert!(format.stderr.contains("./json"), "{format:?}");
+    for before in [["-o", "text", "attachments"], ["attachments", "-o", "text"]] {
+        let download = ["download", uri, "-o", plain];
+        platform
+            .run(&[&before[..], &download].concat())
+            .fails(2, &["before `download`"]);
+    }
     let nowhere = platform.run(&["attachments", "download", uri]);
     assert_eq!(nowhere.code, 2, "{nowhere:?}");
     assert!(platform.requests().is_empty());
