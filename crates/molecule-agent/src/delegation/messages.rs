@@ -71,3 +71,42 @@ fn answer_in(row: &ActivityRow, target: WorkspaceId, id: &str) -> Option<String>
     let is_answer = message.sender == Sender::Peer(target) && message.answers(id);
     is_answer.then_some(message.text)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const TARGET: &str = "aa4182ce-f4e6-423f-a503-ed23ade8b5ac";
+    const OTHER: &str = "c7a82861-b15f-421d-903c-f767f108d62f";
+    const ID: &str = "57e7c24b-eb91-41f5-a5c6-46984d30a179";
+
+    fn check(fields: Value, expect: Option<&str>) {
+        let message = json!({"role": "agent", "messageId": "m", "metadata": {"in_reply_to": ID},
+            "parts": [{"kind": "text", "text": "done"}]});
+        let mut row = json!({"id": ID, "created_at": "2026-11-22T04:01:56Z", "activity_type": "a2a_receive",
+            "method": "message/send", "status": "ok", "source_id": TARGET,
+            "request_body": {"params": {"message": message}}});
+        let fields = fields.as_object().unwrap().clone();
+        row.as_object_mut().unwrap().extend(fields);
+        let row = serde_json::from_value(row).unwrap();
+        let answer = answer_in(&row, TARGET.parse().unwrap(), ID);
+        assert_eq!(answer.as_deref(), expect, "{row:?}");
+    }
+
+    /// Some platforms ignore whose messages they were asked for.
+    #[test]
+    fn only_the_targets_own_messages_count() {
+        check(json!({}), Some("done"));
+        check(json!({"source_id": OTHER}), None);
+        check(json!({"source_id": null}), None);
+        check(json!({"activity_type": "a2a_send"}), None);
+        check(json!({"request_body": null, "summary": "done"}), None);
+    }
+
+    #[test]
+    fn an_answer_that_was_pushed_to_the_agent_counts_too() {
+        check(json!({"response_body": {"result": {}}}), Some("done"));
+    }
+}
