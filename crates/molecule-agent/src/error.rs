@@ -10,7 +10,7 @@ use molecule_protocol::{ApiError, DelegationId, WorkspaceId};
 use molecule_token_store::{InvalidToken, TokenStoreError};
 use molecule_transport::{BoxError, TransportError};
 
-use crate::UnfitSecrets;
+use crate::{TokenOrigin, UnfitSecrets};
 
 /// Why a call or a loop of the agent failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +35,12 @@ pub enum AgentError {
     )]
     NoToken(WorkspaceId),
     /// The workspace exists, but the platform does not accept the token.
-    #[error(
-        "the platform does not accept the token for workspace {workspace_id}: \
-         it was revoked or belongs to another workspace; store a valid one with `token set`"
-    )]
+    #[error("the platform does not accept the token for workspace {workspace_id}: {}", origin.rejected())]
     TokenRejected {
         /// Whose token it should be.
         workspace_id: WorkspaceId,
+        /// Where the token comes from.
+        origin: TokenOrigin,
         /// What the platform said.
         #[source]
         source: ApiError,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use molecule_transport::{Clock, ForeignTransport, Transport, TransportError};
+use molecule_transport::{Clock, ForeignTransport, Logged, Transport, TransportError};
 
 /// The transport to strangers. It is set up when it is first needed, because reading certificates takes its time.
 pub(crate) struct Foreign {
@@ -43,7 +43,7 @@ impl Foreign {
         if let Some(path) = &self.ca_file {
             builder = builder.with_ca_file(path);
         }
-        let built = builder.build()?;
+        let built = Logged::new(builder.build()?, Arc::clone(&self.clock));
         Ok(self.transport.get_or_init(|| Arc::new(built)))
     }
 }

@@ -65,6 +65,7 @@ pub use life::{HeartbeatLoop, StopReason, TaskReport};
 #[cfg(feature = "plugins")]
 pub use plugins::{InstallRecorded, PluginInstall, PluginOptions, Progress};
 pub use registration::{RegisterOptions, Registration};
+pub use tokens::TokenOrigin;
 
 #[cfg(feature = "plugins")]
 pub use molecule_plugin::{self as plugin, PluginName};

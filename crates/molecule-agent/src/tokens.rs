@@ -22,6 +22,41 @@ pub(crate) enum Given {
     File(PathBuf),
 }
 
+/// Where a token comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenOrigin {
+    /// The agent's own file.
+    Own(PathBuf),
+    /// A file that something else maintains.
+    File(PathBuf),
+    /// The environment, a descriptor or the program: it was given as it is.
+    Given,
+}
+
+impl TokenOrigin {
+    /// How to have another token used.
+    const fn advice(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "store a valid one with `token set`",
+            Self::File(_) => "put a valid one into that file",
+            Self::Given => "give it a valid one there",
+        }
+    }
+
+    /// What is wrong with a token of this origin that the platform does not accept, and what to do.
+    pub(crate) fn rejected(&self) -> String {
+        let place = match self {
+            Self::Own(path) | Self::File(path) => path.display().to_string(),
+            Self::Given => "the environment, a descriptor or the program".to_owned(),
+        };
+        format!(
+            "the token from {place} was revoked or belongs to another workspace; {}",
+            self.advice()
+        )
+    }
+}
+
 /// The token of one workspace.
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
@@ -89,6 +124,15 @@ impl Tokens {
     pub(crate) async fn lock_rotation(&self) -> Result<RotationLock, TokenStoreError> {
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.store.lock_rotation(Wait::No)).await
+    }
+
+    /// Where the token of the next call comes from.
+    pub(crate) fn origin(&self) -> TokenOrigin {
+        match &self.shared.given {
+            Some(Given::Fixed(_)) if !self.is_own() => TokenOrigin::Given,
+            Some(Given::File(path)) if !self.is_own() => TokenOrigin::File(path.clone()),
+            _ => TokenOrigin::Own(self.shared.store.path()),
+        }
     }
 
     async fn read(&self) -> Result<(Option<Token>, u64), TokenStoreError> {

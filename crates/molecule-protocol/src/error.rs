@@ -60,13 +60,13 @@ pub enum ApiError {
     #[error("{0}: the token is missing, revoked, or another's")]
     Unauthorized(Refusal),
     /// 403 with a reason: the hierarchy or the token forbids the call.
-    #[error("{0}: this workspace may not do that")]
+    #[error("{0}: this workspace may not do that; check the ids, and where in the hierarchy the two stand")]
     Forbidden(Refusal),
     /// 403 without a body: the `Origin` header is not one the platform accepts.
     #[error("{0}: the platform refused the Origin header; behind a rewriting proxy, send none")]
     OriginRefused(Refusal),
     /// 404 with a JSON reason: what the call names is not there.
-    #[error("{0}: not there")]
+    #[error("{0}: what it names is not there, or not any more; check the id or the name")]
     NotFound(Refusal),
     /// 404 without a JSON body: no such route here, or a missing organisation id. It says nothing about the workspace.
     #[error(
@@ -74,13 +74,13 @@ pub enum ApiError {
     )]
     NoSuchRoute(Refusal),
     /// 410: the cursor is not in the log any more, or the workspace was removed.
-    #[error("{0}: it is gone")]
+    #[error("{0}: it was removed, or is not kept any longer; ask without naming it, or name another")]
     Gone(Refusal),
     /// 402: the workspace's budget is used up.
     #[error("{0}: the budget is used up; raise it on the platform")]
     BudgetExceeded(Refusal),
     /// Another 4xx: the platform does not accept the request as it is.
-    #[error("{0}: the platform does not accept the request")]
+    #[error("{refusal}: {advice}", refusal = .0, advice = rejected(.0.status))]
     Rejected(Refusal),
     /// A message was not delivered, or the agent refused it.
     #[error("{0}: {1}")]
@@ -117,6 +117,17 @@ pub enum ApiError {
         #[source]
         source: BodyError,
     },
+}
+
+/// What a status says that no variant stands for, and what to do.
+const fn rejected(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::CONFLICT => {
+            "that is not possible in the state in which things are; look at it, and try again when it has changed"
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => "it is too large; send less",
+        _ => "the platform does not accept the request; check what was given to it",
+    }
 }
 
 impl ApiError {

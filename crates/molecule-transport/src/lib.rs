@@ -8,6 +8,7 @@ mod deadline;
 mod error;
 mod guard;
 mod json_depth;
+mod logged;
 mod options;
 mod origin;
 mod pace;
@@ -44,6 +45,7 @@ pub use error::{BoxError, ErrorKind, Phase, Target, TransportError};
 #[cfg(feature = "reqwest")]
 pub use foreign::{ForeignBuilder, ForeignTransport};
 pub use guard::Guard;
+pub use logged::Logged;
 pub use options::{CallOptions, Limits, Timeouts};
 pub use origin::{Origin, OriginError};
 pub use pace::{Pace, Pacer, Quota, gap};

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::{
-    Authorize, Clock, Deadline, NoToken, Origin, Pace, Retry, RetryPolicy, TenantHeaders,
+    Authorize, Clock, Deadline, Logged, NoToken, Origin, Pace, Retry, RetryPolicy, TenantHeaders,
     TokenSource, Transport,
 };
 
 /// A transport with all layers around it, as [`stack`] builds it.
-pub type PlatformTransport<T> = Deadline<Retry<Pace<TenantHeaders<Authorize<T>>>>>;
+pub type PlatformTransport<T> = Deadline<Retry<Pace<Logged<TenantHeaders<Authorize<T>>>>>>;
 
 /// What [`stack`] needs to know.
 #[non_exhaustive]
@@ -97,7 +97,8 @@ impl fmt::Debug for StackOptions {
 /// 2. [`Retry`] sees each try as a new request, so that a retry is paced too and takes the token
 ///    of its own time.
 /// 3. [`Pace`] waits while the rate limit is nearly used up.
-/// 4. [`TenantHeaders`] and [`Authorize`] look at what is really sent, last.
+/// 4. [`Logged`] logs each try, without the waits before it.
+/// 5. [`TenantHeaders`] and [`Authorize`] look at what is really sent, last.
 pub fn stack<T: Transport>(inner: T, options: StackOptions) -> PlatformTransport<T> {
     let StackOptions {
         platform,
@@ -117,6 +118,7 @@ pub fn stack<T: Transport>(inner: T, options: StackOptions) -> PlatformTransport
     if !origin_header {
         tenant = tenant.without_origin_header();
     }
-    let paced = Pace::new(tenant, platform, clock.clone());
+    let logged = Logged::new(tenant, clock.clone());
+    let paced = Pace::new(logged, platform, clock.clone());
     Deadline::new(Retry::new(paced, retry, clock.clone()), clock)
 }

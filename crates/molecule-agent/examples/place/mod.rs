@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "no example needs all of it")]
 
 use std::error::Error;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc;
@@ -19,7 +20,28 @@ use molecule_agent::{CancellationToken, ClientBuilder, RemoteAgentClient, Token}
 use molecule_emulator::{Emulator, EmulatorConfig};
 use tempfile::TempDir;
 
-pub(crate) type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Any error. `main` prints errors by `Debug`, so that is what people read here: what went wrong, and what caused it.
+pub(crate) struct Failure(Box<dyn Error + Send + Sync>);
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
 
 /// How often everybody looks on a platform of the example's own, where nobody has to be spared.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -140,7 +162,7 @@ impl Visitor {
     fn come(&self, text: &str, failed: &CancellationToken) {
         let visited = runtime().and_then(|runtime| runtime.block_on(self.visit(text)));
         if let Err(error) = visited {
-            eprintln!("the visitor: {error}");
+            eprintln!("the visitor: {error:?}");
             failed.cancel();
         }
     }

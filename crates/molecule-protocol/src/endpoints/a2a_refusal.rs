@@ -164,6 +164,13 @@ impl fmt::Display for A2aRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoUrl {
+                status: Some(WorkspaceStatus::Paused),
+            } => {
+                return f.write_str(
+                    "the workspace is paused by its user and has no address; try again when it was resumed",
+                );
+            }
+            Self::NoUrl {
                 status: Some(status),
             } => {
                 return write!(
@@ -192,7 +199,7 @@ impl fmt::Display for A2aRefusal {
             Self::Restarting => "the agent's container is restarted; try again with the same message id",
             Self::NoUrl { .. } => "the workspace has no address; try again when its agent has registered",
             Self::NotRoutable => "the platform does not post to the address that the agent registered; have it register another",
-            Self::Unreachable => "the platform cannot reach the agent; is it running?",
+            Self::Unreachable => "the platform cannot reach the agent; is it running, at the address that it registered? try again then",
             Self::AnswerLost { .. } => "the agent's answer is lost, and it may have the message; ask it before sending it again",
             Self::ByAgent { .. } => "that is what the agent itself answered",
         })?;
