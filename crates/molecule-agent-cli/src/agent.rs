@@ -228,8 +228,13 @@ pub(crate) fn read_token_file(path: &Path) -> anyhow::Result<Token> {
     Ok(mounted.token)
 }
 
-/// The client would take a missing file for "no token yet", because a mount may come late.
-fn check_token_file(path: &Path) -> anyhow::Result<molecule_agent::token_store::MountedToken> {
+/// Reads a token file. The client would take a missing one for "no token yet", because a mount may come late.
+///
+/// # Errors
+/// When it is missing, empty, or holds no token.
+pub(crate) fn check_token_file(
+    path: &Path,
+) -> anyhow::Result<molecule_agent::token_store::MountedToken> {
     read_mounted(path)?.ok_or_else(|| {
         let what = if path.exists() {
             "is empty"

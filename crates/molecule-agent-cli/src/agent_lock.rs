@@ -33,6 +33,22 @@ impl AgentLock {
             .map_err(failed)?;
         Ok(Self { _file: file })
     }
+
+    /// How to name the process that has the lock, if one has it: ` (process 42)`, or nothing where that is not known.
+    ///
+    /// # Errors
+    /// When the lock cannot be read.
+    pub(crate) fn holder(dir: &Path) -> io::Result<Option<String>> {
+        let file = match File::open(dir.join("agent.lock")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(named(file))),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
 
 fn unusable(error: io::Error, path: &Path) -> anyhow::Error {
@@ -55,13 +71,17 @@ fn open(dir: &Path, path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn held(file: File, dir: &Path) -> Problem {
+fn named(file: File) -> String {
     let mut holder = String::new();
     let _ = file.take(20).read_to_string(&mut holder);
-    let holder = match holder.trim() {
+    match holder.trim() {
         "" => String::new(),
         pid => format!(" (process {pid})"),
-    };
+    }
+}
+
+fn held(file: File, dir: &Path) -> Problem {
+    let holder = named(file);
     let message = format!(
         "another agent{holder} runs in {}; stop it first, or every message would be answered twice",
         dir.display()

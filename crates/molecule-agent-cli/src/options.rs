@@ -86,7 +86,7 @@ impl std::fmt::Display for Origin {
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// What clap has to say: help, the version, or a wrong command line.
-    Clap(clap::Error),
+    Clap { error: clap::Error, json: bool },
     /// Anything else.
     Wrong { error: anyhow::Error, json: bool },
 }
@@ -95,7 +95,10 @@ impl Refusal {
     /// Prints it and says how to end.
     pub(crate) fn report(self) -> ExitCode {
         match self {
-            Self::Clap(error) => {
+            Self::Clap { error, json } if error.use_stderr() && json => {
+                failed(&Problem::usage(in_short(&error)).into(), json)
+            }
+            Self::Clap { error, .. } => {
                 let _ = error.print();
                 let exit = if error.use_stderr() {
                     Exit::Usage
@@ -104,13 +107,29 @@ impl Refusal {
                 };
                 exit.into()
             }
-            Self::Wrong { error, json } => {
-                let exit = Exit::of(&error);
-                Output::new(json, false).failure(&error, exit);
-                exit.into()
-            }
+            Self::Wrong { error, json } => failed(&error, json),
         }
     }
+}
+
+fn failed(error: &anyhow::Error, json: bool) -> ExitCode {
+    let exit = Exit::of(error);
+    Output::new(json, false).failure(error, exit);
+    exit.into()
+}
+
+/// What is wrong with the command line, without the usage, which is for people.
+fn in_short(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "which command? `molecule-agent --help` lists them".to_owned();
+    }
+    let text = error.to_string();
+    let what = text.split("\n\nUsage:").next().unwrap_or_default();
+    let what = what
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or_default();
+    what.trim_start_matches("error: ").trim_end().to_owned()
 }
 
 /// Reads the whole invocation.
@@ -141,7 +160,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, Refusal> {
     }
     let matches = with_found(command, flags, &found, &arguments)
         .map_err(|error| usage(error, &found, json))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(Refusal::Clap)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| Refusal::Clap { error, json })?;
     let settings = explain(&matches, &keys, &found);
     Ok(Invocation { cli, settings })
 }
@@ -518,7 +537,7 @@ fn usage(error: clap::Error, found: &BTreeMap<String, Found>, json: bool) -> Ref
     let (Some(reason), Some(ContextValue::String(arg))) =
         (reason, error.get(ContextKind::InvalidArg))
     else {
-        return Refusal::Clap(error);
+        return Refusal::Clap { error, json };
     };
     let flag = arg.split(' ').next().unwrap_or_default();
     let key = flag.trim_start_matches('-').replace('-', "_");

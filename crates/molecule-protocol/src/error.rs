@@ -60,7 +60,9 @@ pub enum ApiError {
     #[error("{0}: the token is missing, revoked, or another's")]
     Unauthorized(Refusal),
     /// 403 with a reason: the hierarchy or the token forbids the call.
-    #[error("{0}: this workspace may not do that; check the ids, and where in the hierarchy the two stand")]
+    #[error(
+        "{0}: this workspace may not do that; check the ids, and where in the hierarchy the two stand"
+    )]
     Forbidden(Refusal),
     /// 403 without a body: the `Origin` header is not one the platform accepts.
     #[error("{0}: the platform refused the Origin header; behind a rewriting proxy, send none")]
@@ -74,7 +76,9 @@ pub enum ApiError {
     )]
     NoSuchRoute(Refusal),
     /// 410: the cursor is not in the log any more, or the workspace was removed.
-    #[error("{0}: it was removed, or is not kept any longer; ask without naming it, or name another")]
+    #[error(
+        "{0}: it was removed, or is not kept any longer; ask without naming it, or name another"
+    )]
     Gone(Refusal),
     /// 402: the workspace's budget is used up.
     #[error("{0}: the budget is used up; raise it on the platform")]

@@ -96,10 +96,17 @@ async fn request(args: &RequestArgs, io: &Output) -> anyhow::Result<Exit> {
         .await
         .map_err(|error| explain(error, id))?;
     io.data(&approval, || line(&approval))?;
-    Ok(match approval.status {
-        ApprovalStatus::Approved => Exit::Done,
-        _ => Exit::Unexpected,
-    })
+    match approval.status {
+        ApprovalStatus::Approved => Ok(Exit::Done),
+        _ => Err(not_approved(&approval).into()),
+    }
+}
+
+fn not_approved(approval: &Approval) -> Problem {
+    let (id, status) = (&approval.id, approval.status.as_str());
+    let message =
+        format!("{id} is {status}, not approved; do not do it, or ask for something else");
+    Problem::new(Exit::Unexpected, message)
 }
 
 /// Says where the decision can be seen, because to run the command again would ask the person a second time.

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::check_present;
 use crate::args::{AgentArgs, CardArgs};
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
@@ -32,6 +33,7 @@ pub(crate) async fn run(command: &CardCommand, io: &Output) -> anyhow::Result<Ex
             "what should the card say? give --agent-card FILE, --agent-name NAME or --skill NAME",
         )
     })?;
+    check_present(&client).await?;
     client.update_card(card.clone()).await?;
     let data = json!({"workspace_id": id, "status": "updated", "agent_card": card});
     io.data(&data, || "updated".to_owned())?;

@@ -244,12 +244,13 @@ impl TokenPlace {
         }
     }
 
-    /// The token for a shell, which never shows it.
-    fn in_shell(&self) -> String {
-        self.path().map_or_else(
+    /// A shell function that tells curl the token on its stdin: what is an argument, others can read.
+    fn shell_function(&self) -> String {
+        let token = self.path().map_or_else(
             || "$MOLECULE_ADMIN_TOKEN".to_owned(),
             |path| format!("$(cat {})", shell_word(path)),
-        )
+        );
+        format!("admin() {{ printf 'header = \"Authorization: Bearer %s\"' \"{token}\"; }}")
     }
 
     /// The option that names it.
@@ -301,7 +302,7 @@ impl Session {
     }
 
     fn walk_through(&self) -> String {
-        let (url, token) = (&self.url, self.admin_token.in_shell());
+        let (url, admin) = (&self.url, self.admin_token.shell_function());
         let id = self
             .workspace
             .map_or_else(|| "ID".to_owned(), |id| id.to_string());
@@ -317,8 +318,9 @@ In a third one, send it a message as the canvas user would, read the log with it
 
   curl -s {url}/workspaces/{id}/a2a -H 'Content-Type: application/json' \\
     -d '{{\"method\":\"message/send\",\"params\":{{\"message\":{{\"role\":\"user\",\"parts\":[{{\"kind\":\"text\",\"text\":\"hello\"}}]}}}}}}'
-  curl -s {url}/workspaces/{id}/activity -H \"Authorization: Bearer {token}\"
-  curl -s -X POST {url}/workspaces/{id}/pause -H \"Authorization: Bearer {token}\"
+  {admin}
+  admin | curl -s -K - {url}/workspaces/{id}/activity
+  admin | curl -s -K - -X POST {url}/workspaces/{id}/pause
 {plugins}{note}",
             create_intro = if self.workspace.is_none() { "create a workspace and " } else { "" },
             create = self.create_line(),

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use molecule_agent::protocol::endpoints::{ActivitySource, Attachment};
-use molecule_agent::protocol::{ActivityId, Role};
+use molecule_agent::protocol::{ActivityId, ApiError, Role};
 use molecule_agent::{
-    CursorSupport, FetchInbound, InboundMessage, RemoteAgentClient, Sender, WorkspaceId,
+    AgentError, CursorSupport, FetchInbound, InboundMessage, RemoteAgentClient, Sender, WorkspaceId,
 };
 use serde_json::{Value, json};
 
@@ -83,7 +83,8 @@ pub(crate) async fn inbox(args: &InboxArgs, io: &Output) -> anyhow::Result<Exit>
         let message = "this platform ignores --since-id, --since and --peer; leave them out, or use a newer platform";
         return Err(Problem::new(Exit::Unsupported, message).into());
     }
-    let messages = client.fetch_inbound(&args.query()).await?;
+    let fetched = client.fetch_inbound(&args.query()).await;
+    let messages = fetched.map_err(|error| args.explain(error))?;
     for message in &messages {
         io.data(&to_json(message), || to_text(message))?;
     }
@@ -96,6 +97,19 @@ pub(crate) async fn inbox(args: &InboxArgs, io: &Output) -> anyhow::Result<Exit>
 impl InboxArgs {
     const fn needs_cursors(&self) -> bool {
         self.since_id.is_some() || self.since.is_some() || self.peer.is_some()
+    }
+
+    /// A platform forgets old messages, and says only that something is gone.
+    fn explain(&self, error: AgentError) -> anyhow::Error {
+        match (&error, self.since_id) {
+            (AgentError::Api(ApiError::Gone(_)), Some(id)) => {
+                let message = format!(
+                    "the log has no message {id}, or not any more; leave out --since-id to see what there is"
+                );
+                anyhow::Error::new(error).context(Problem::usage(message))
+            }
+            _ => error.into(),
+        }
     }
 
     fn query(&self) -> FetchInbound {
@@ -152,7 +166,8 @@ pub(crate) async fn reply(args: &ReplyArgs, io: &Output) -> anyhow::Result<Exit>
             "there is no message {id} to answer; `molecule-agent inbox` lists them"
         ))
     })?;
-    client.reply(&message, &text).await?;
+    let replied = client.reply(&message, &text).await;
+    replied.map_err(|error| unless_surely_in_vain(error, "the answer arrived"))?;
     let data = json!({"activity_id": id, "status": "replied"});
     io.data(&data, || "replied".to_owned())?;
     Ok(Exit::Done)
@@ -182,10 +197,23 @@ async fn find(
 pub(crate) async fn notify(args: &NotifyArgs, io: &Output) -> anyhow::Result<Exit> {
     let client = args.agent.client()?;
     let text = text_or_stdin(&args.text)?;
-    client.notify(&text, &args.attachments).await?;
+    let notified = client.notify(&text, &args.attachments).await;
+    notified.map_err(|error| unless_surely_in_vain(error, "the text was shown"))?;
     let data = json!({"workspace_id": client.workspace_id(), "status": "sent"});
     io.data(&data, || "sent".to_owned())?;
     Ok(Exit::Done)
+}
+
+/// Says what to do before trying again where `done` may have happened all the same.
+fn unless_surely_in_vain(error: AgentError, done: &str) -> anyhow::Error {
+    if error.surely_without_effect() {
+        return error.into();
+    }
+    let exit = error.kind().into();
+    let message = format!(
+        "it may be that {done} all the same; see `molecule-agent history` before you send it again"
+    );
+    anyhow::Error::new(error).context(Problem::new(exit, message))
 }
 
 /// The text, or what stdin holds where it is `-`.

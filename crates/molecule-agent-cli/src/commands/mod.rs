@@ -10,7 +10,9 @@ pub(crate) mod connect;
 pub(crate) mod delegations;
 pub(crate) mod demo;
 pub(crate) mod dev;
+pub(crate) mod doctor;
 pub(crate) mod history;
+pub(crate) mod man;
 pub(crate) mod memory;
 pub(crate) mod messages;
 pub(crate) mod peers;
@@ -22,6 +24,8 @@ pub(crate) mod token;
 pub(crate) mod workspace;
 
 use clap::Subcommand;
+use molecule_agent::protocol::endpoints::Lookup;
+use molecule_agent::{AgentError, RemoteAgentClient};
 
 use crate::exit::Exit;
 use crate::options::Setting;
@@ -87,6 +91,8 @@ pub(crate) enum Command {
     /// The settings, and where each comes from
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look for what keeps the agent from working, and say what to do
+    Doctor(doctor::DoctorArgs),
     /// The smallest program that a platform takes for a workspace's container
     Stub(stub::StubArgs),
     /// A local platform to develop against
@@ -95,6 +101,8 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     /// Print a script that completes this command line
     Completions(completions::CompletionsArgs),
+    /// Print the manual page of a command
+    Man(man::ManArgs),
 }
 
 /// Runs a command. Only those that call a platform, or are one, start the runtime.
@@ -126,9 +134,25 @@ pub(crate) fn run(command: &Command, settings: &[Setting], io: &Output) -> anyho
         Command::Token(command) => token::run(command, io),
         Command::Workspace(command) => block_on(workspace::run(command, io)),
         Command::Config(config::ConfigCommand::Show(_)) => config::show(settings, io),
+        Command::Doctor(args) => block_on(doctor::run(args, io)),
         Command::Stub(args) => block_on(stub::run(args, io)),
         Command::Dev(args) => block_on(dev::run(args, io)),
         Command::Demo(args) => block_on(demo::run(args, io)),
         Command::Completions(args) => completions::run(args, io),
+        Command::Man(args) => man::run(args, io),
+    }
+}
+
+/// Finds out whether the workspace is there. A platform answers many calls of one that it deleted as if nothing had happened,
+/// because no token of it is left to be asked for.
+///
+/// # Errors
+/// When it was deleted, the platform does not know it, or gives no usable answer.
+pub(crate) async fn check_present(client: &RemoteAgentClient) -> anyhow::Result<()> {
+    let id = client.workspace_id();
+    match client.look().await? {
+        Lookup::Found(_) => Ok(()),
+        Lookup::Removed => Err(AgentError::Deleted(id).into()),
+        _ => Err(AgentError::UnknownWorkspace(id).into()),
     }
 }

@@ -13,6 +13,7 @@ use molecule_agent::{CallPeer, PeerReply, Route, WorkspaceId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::check_present;
 use super::messages::text_or_stdin;
 use crate::args::AgentArgs;
 use crate::duration;
@@ -79,7 +80,9 @@ fn json_value(text: &str) -> Result<Value, serde_json::Error> {
 }
 
 pub(crate) async fn peers(args: &PeersArgs, io: &Output) -> anyhow::Result<Exit> {
-    let mut peers = args.agent.client()?.get_peers().await?;
+    let client = args.agent.client()?;
+    check_present(&client).await?;
+    let mut peers = client.get_peers().await?;
     peers.retain(|peer| args.wants(peer));
     for peer in &peers {
         io.data(peer, || to_line(peer))?;
@@ -111,8 +114,9 @@ fn to_line(peer: &PeerInfo) -> String {
 }
 
 pub(crate) async fn discover(args: &DiscoverArgs, io: &Output) -> anyhow::Result<Exit> {
-    let target = args.target;
-    let peer = match args.agent.client()?.look_up_peer(target).await? {
+    let (target, client) = (args.target, args.agent.client()?);
+    check_present(&client).await?;
+    let peer = match client.look_up_peer(target).await? {
         Discovery::Found(peer) => peer,
         Discovery::Unavailable {
             status: Some(WorkspaceStatus::Removed),
@@ -121,6 +125,14 @@ pub(crate) async fn discover(args: &DiscoverArgs, io: &Output) -> anyhow::Result
                 "workspace {target} was deleted; `molecule-agent peers` lists those there are"
             );
             return Err(Problem::usage(message).into());
+        }
+        Discovery::Unavailable {
+            status: Some(WorkspaceStatus::Paused),
+        } => {
+            let message = format!(
+                "workspace {target} is paused by its user and has no address; try again when it was resumed"
+            );
+            return Err(Problem::new(Exit::Temporary, message).into());
         }
         Discovery::Unavailable { status } => {
             let status = status.map_or_else(String::new, |status| format!(" (it is {status})"));
@@ -154,6 +166,7 @@ pub(crate) async fn call(args: &CallArgs, io: &Output) -> anyhow::Result<Exit> {
         builder = builder.allow_private_peers();
     }
     let client = builder.build()?;
+    check_present(&client).await?;
     let mut options = CallPeer::new().with_prefer_direct(!args.proxy);
     options.timeout = args.timeout;
     let answer = client
@@ -226,7 +239,6 @@ fn show(answer: &PeerReply, io: &Output) -> anyhow::Result<Exit> {
     let (outcome, message) = problem;
     if io.is_json() {
         io.data(&to_json(answer, outcome), String::new)?;
-        return Ok(Exit::Unexpected);
     }
     Err(Problem::new(Exit::Unexpected, message).into())
 }

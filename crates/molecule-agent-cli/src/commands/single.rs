@@ -5,6 +5,7 @@ use molecule_agent::protocol::endpoints::DeliveryMode;
 use molecule_agent::{AgentError, RegisterOptions, WorkspaceId};
 use serde_json::json;
 
+use super::check_present;
 use crate::args::{AgentArgs, JoinArgs};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -120,6 +121,7 @@ pub(crate) async fn state(args: &StateArgs, io: &Output) -> anyhow::Result<Exit>
 
 pub(crate) async fn heartbeat(args: &HeartbeatArgs, io: &Output) -> anyhow::Result<Exit> {
     let client = args.agent.client()?;
+    check_present(&client).await?;
     let beat = client.beat().with_work(args.active_tasks, &args.task);
     client.heartbeat(beat).await?;
     let data = json!({"workspace_id": client.workspace_id(), "status": "ok"});

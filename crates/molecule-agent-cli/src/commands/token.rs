@@ -99,7 +99,10 @@ fn show(args: &ShowArgs, io: &Output) -> anyhow::Result<Exit> {
 }
 
 /// The token that calls would carry, and where it is.
-fn find(identity: &IdentityArgs) -> anyhow::Result<(Token, String)> {
+///
+/// # Errors
+/// When there is none, or what is there is none.
+pub(crate) fn find(identity: &IdentityArgs) -> anyhow::Result<(Token, String)> {
     if let Some(path) = &identity.token_file {
         return Ok((read_token_file(path)?, path.display().to_string()));
     }

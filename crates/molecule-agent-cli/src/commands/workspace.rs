@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueHint};
-use molecule_agent::protocol::ApiError;
+use http::StatusCode;
 use molecule_agent::protocol::endpoints::{CreateWorkspace, Lookup, WorkspaceInfo};
+use molecule_agent::protocol::{ApiError, WorkspaceStatus};
 use molecule_agent::token_store::{TokenStore, Wait};
-use molecule_agent::{AgentError, RemoteAgentClient, Token, WorkspaceId};
+use molecule_agent::{AdminClient, AgentError, RemoteAgentClient, Token, WorkspaceId};
 use serde_json::json;
 
 use crate::agent::check_state_dir;
@@ -100,17 +101,60 @@ async fn dispatch(command: &WorkspaceCommand, io: &Output) -> anyhow::Result<Exi
         WorkspaceCommand::List(args) => list(args, io).await,
         WorkspaceCommand::Show(args) => show(args, io).await,
         WorkspaceCommand::Pause(args) => {
-            args.admin.client()?.pause(args.id).await?;
+            let client = args.admin.client()?;
+            let paused = client.pause(args.id).await;
+            explained(paused, &client, args.id).await?;
             changed(args, "paused", io)
         }
         WorkspaceCommand::Resume(args) => {
-            args.admin.client()?.resume(args.id).await?;
+            let client = args.admin.client()?;
+            let resumed = client.resume(args.id).await;
+            explained(resumed, &client, args.id).await?;
             changed(args, "resumed", io)
         }
         WorkspaceCommand::Delete(args) => {
-            args.admin.client()?.delete(args.id).await?;
+            let client = args.admin.client()?;
+            known(&client, args.id).await?;
+            client.delete(args.id).await?;
             changed(args, "deleted", io)
         }
+    }
+}
+
+/// A pause or its end that is refused is explained by how the workspace is.
+async fn explained(
+    done: Result<(), AgentError>,
+    client: &AdminClient,
+    id: WorkspaceId,
+) -> anyhow::Result<()> {
+    let Err(error) = done else { return Ok(()) };
+    let message = match &error {
+        AgentError::Api(ApiError::NotFound(_)) => match known(client, id).await? {
+            Some(info) if info.status == WorkspaceStatus::Paused => {
+                format!("workspace {id} is paused already; `workspace resume` lets it run again")
+            }
+            Some(info) => format!(
+                "workspace {id} is not paused (it is {}); there is nothing to resume",
+                info.status
+            ),
+            None => return Err(AgentError::Deleted(id).into()),
+        },
+        AgentError::Api(ApiError::Rejected(refusal)) if refusal.status == StatusCode::CONFLICT => {
+            format!(
+                "a workspace above {id} is paused; resume that one first (`workspace show {id}` names its parent)"
+            )
+        }
+        _ => return Err(error.into()),
+    };
+    Err(anyhow::Error::new(error).context(Problem::usage(message)))
+}
+
+/// What the platform knows about an id; nothing but the id if the workspace was deleted.
+async fn known(client: &AdminClient, id: WorkspaceId) -> anyhow::Result<Option<WorkspaceInfo>> {
+    match client.show(id).await? {
+        Lookup::Found(info) => Ok(Some(*info)),
+        Lookup::Removed => Ok(None),
+        _ => Err(AgentError::UnknownWorkspace(id).into()),
     }
 }
 
@@ -130,7 +174,9 @@ async fn create(args: &CreateArgs, io: &Output) -> anyhow::Result<Exit> {
     if let Some(parent) = args.parent {
         workspace = workspace.with_parent(parent);
     }
-    let created = args.admin.client()?.create(workspace).await?;
+    let client = args.admin.client()?;
+    args.check_parent(&client).await?;
+    let created = client.create(workspace).await?;
     let id = created.id;
     let kept = match created.auth_token() {
         Some(secret) => Some(args.keep(&id, secret.expose())?),
@@ -162,6 +208,20 @@ impl CreateArgs {
             return Err(Problem::usage(message).into());
         }
         Ok(())
+    }
+
+    /// The platform fails without a word where there is no such parent.
+    async fn check_parent(&self, client: &AdminClient) -> anyhow::Result<()> {
+        let Some(id) = self.parent else { return Ok(()) };
+        let what = match client.show(id).await? {
+            Lookup::Found(_) => return Ok(()),
+            Lookup::Removed => "was deleted",
+            _ => "does not exist",
+        };
+        let message = format!(
+            "--parent: workspace {id} {what}; `molecule-agent workspace list` shows those there are"
+        );
+        Err(Problem::usage(message).into())
     }
 
     fn keep(&self, id: &WorkspaceId, token: &str) -> anyhow::Result<String> {
@@ -234,6 +294,7 @@ fn described(info: &WorkspaceInfo) -> String {
         ("status", info.status.to_string()),
         ("runtime", text(&info.runtime)),
         ("role", text(&info.role)),
+        ("parent", text(&info.parent_id)),
         ("url", text(&info.url)),
         ("card", card.unwrap_or_default()),
     ];

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueHint};
 use molecule_agent::protocol::endpoints::TokenInfo;
-use molecule_agent::protocol::{Timestamp, TokenId};
-use molecule_agent::{OldToken, RemoteAgentClient, Rotation, Token};
+use molecule_agent::protocol::{ApiError, Timestamp, TokenId};
+use molecule_agent::{AgentError, OldToken, RemoteAgentClient, Rotation, Token};
 use serde_json::json;
 
 use crate::args::AgentArgs;
@@ -174,7 +174,8 @@ pub(super) async fn revoke(args: &RevokeArgs, io: &Output) -> anyhow::Result<Exi
         ))
         .into());
     }
-    client.revoke_token(args.id).await?;
+    let revoked = client.revoke_token(args.id).await;
+    revoked.map_err(|error| explain(error, args.id))?;
     let data = json!({"workspace_id": client.workspace_id(), "id": args.id, "status": "revoked"});
     io.data(&data, || format!("revoked {}", args.id))?;
     if in_use {
@@ -188,6 +189,19 @@ pub(super) async fn revoke(args: &RevokeArgs, io: &Output) -> anyhow::Result<Exi
     Ok(Exit::Done)
 }
 
+/// The platform does not tell a token that was revoked from one that never was.
+fn explain(error: AgentError, id: TokenId) -> anyhow::Error {
+    match error {
+        AgentError::Api(ApiError::NotFound(_)) => {
+            let message = format!(
+                "there is no valid token {id} of this workspace; `molecule-agent token list` shows those there are"
+            );
+            anyhow::Error::new(error).context(Problem::usage(message))
+        }
+        error => error.into(),
+    }
+}
+
 pub(super) async fn rotate(args: &RotateArgs, io: &Output) -> anyhow::Result<Exit> {
     let client = args.agent.client()?;
     let Rotation { prefix, old, .. } = client.rotate_token().await?;
@@ -199,29 +213,31 @@ pub(super) async fn rotate(args: &RotateArgs, io: &Output) -> anyhow::Result<Exi
     };
     let data = json!({"workspace_id": client.workspace_id(), "prefix": prefix, "old": word, "old_ids": ids});
     io.data(&data, || format!("{prefix}... is the token in use now"))?;
-    Ok(left_over(&old, io))
+    left_over(old)
 }
 
-/// Says what is left to do about the old token: it is still valid unless it was revoked.
-fn left_over(old: &OldToken, io: &Output) -> Exit {
-    let begin = "the old token is still valid";
-    match old {
-        OldToken::Revoked(_) => return Exit::Done,
+/// What is left to do about the old token: it is still valid unless it was revoked.
+fn left_over(old: OldToken) -> anyhow::Result<Exit> {
+    let begin = "the new token is in use, and the old one is still valid";
+    Err(match old {
+        OldToken::Revoked(_) => return Ok(Exit::Done),
         OldToken::NotRevoked { id, error } => {
-            tracing::warn!(%error, "the old token could not be revoked");
-            io.note(&format!("{begin}: run `molecule-agent token revoke {id}`"));
-            return Exit::Temporary;
+            let message = format!("{begin}: run `molecule-agent token revoke {id}`");
+            anyhow::Error::new(error).context(Problem::new(Exit::Temporary, message))
         }
         OldToken::Ambiguous(ids) => {
             let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
             let ids = ids.join(", ");
-            io.note(&format!(
+            unfinished(format!(
                 "{begin}, because several begin like it: revoke the one that is yours of {ids}"
-            ));
+            ))
         }
-        _ => io.note(&format!(
+        _ => unfinished(format!(
             "{begin}, unless somebody revoked it: the platform did not list it; look with `molecule-agent token list`"
         )),
-    }
-    Exit::Unexpected
+    })
+}
+
+fn unfinished(message: String) -> anyhow::Error {
+    Problem::new(Exit::Unexpected, message).into()
 }

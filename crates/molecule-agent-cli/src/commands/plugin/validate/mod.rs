@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use serde::Serialize;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Problem};
 use crate::output::Output;
 
 use finding::{Finding, Findings};
@@ -43,7 +43,7 @@ struct Answer<'a> {
 /// Checks a plugin.
 ///
 /// # Errors
-/// When stdout cannot be written to.
+/// When the plugin is not valid, or stdout cannot be written to.
 pub(super) fn run(args: &ValidateArgs, io: &Output) -> anyhow::Result<Exit> {
     let findings = check(&args.dir).sorted();
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
@@ -54,11 +54,12 @@ pub(super) fn run(args: &ValidateArgs, io: &Output) -> anyhow::Result<Exit> {
         findings: &findings,
     };
     io.data(&answer, || answer.described(&args.dir))?;
-    Ok(if answer.valid {
-        Exit::Done
-    } else {
-        Exit::Unexpected
-    })
+    if answer.valid {
+        return Ok(Exit::Done);
+    }
+    let (dir, errors) = (args.dir.display(), counted(errors, "error"));
+    let message = format!("the plugin in {dir} is not valid; mend what is listed ({errors})");
+    Err(Problem::new(Exit::Unexpected, message).into())
 }
 
 fn check(dir: &Path) -> Findings {
