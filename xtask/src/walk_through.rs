@@ -1,4 +1,5 @@
-//! `cargo xtask walk-through`: the README's three terminals, each a shell that is given the lines of its block.
+//! `cargo xtask walk-through`: the README's three terminals, each a shell that is given the lines of its block, and one more that is given the
+//! lines which the platform itself prints for it.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpListener;
@@ -24,27 +25,38 @@ pub(crate) fn check() -> Result<()> {
 
     let mut platform = desk.open(&platform)?;
     desk.id = platform.wait_for_output("molecule-agent connect")?;
+    let printed = platform.indented_until("/activity")?;
     let mut agent = desk.open(&agent)?;
     agent.wait_for_error("online")?;
-    let mut person = desk.open(&[])?;
-    for line in desk.prepare(&user) {
-        person.type_in(&line)?;
-        if line.contains("/a2a") {
-            agent.wait_for_error("answered")?;
-        }
-    }
-    let seen = person.finish()?;
+    let seen = converse(&desk, &mut agent, &printed)?;
     ensure!(
         seen.contains("HELLO"),
-        "the agent did not answer; the third terminal shows:\n{seen}"
+        "the agent did not answer what `dev` says to type; the terminal shows:\n{seen}"
+    );
+    let seen = converse(&desk, &mut agent, &desk.prepare(&user))?;
+    ensure!(
+        seen.matches(r#""HELLO""#).count() == 2,
+        "the agent did not answer once more; the third terminal shows:\n{seen}"
     );
     ensure!(
         seen.contains("paused"),
         "the workspace was not paused; the third terminal shows:\n{seen}"
     );
     agent.finish()?;
-    println!("the walk-through of the README works");
+    println!("the walk-throughs of the README and of `dev` work");
     Ok(())
+}
+
+/// Types the lines of the third terminal, and waits for the agent between a message and what follows it.
+fn converse(desk: &Desk, agent: &mut Terminal, lines: &[String]) -> Result<String> {
+    let mut person = desk.open(&[])?;
+    for line in lines {
+        person.type_in(line)?;
+        if line.contains("message/send") {
+            agent.wait_for_error("answered")?;
+        }
+    }
+    person.finish()
 }
 
 /// The commands of the console blocks.
@@ -160,6 +172,22 @@ impl Terminal {
             .next()
             .map(str::to_owned)
             .with_context(|| format!("nothing follows {text:?} in {line:?}"))
+    }
+
+    /// The lines that are indented, up to the one that contains `last`.
+    fn indented_until(&mut self, last: &str) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for line in (&mut self.output).lines() {
+            let line = line?;
+            let is_last = line.contains(last);
+            if line.starts_with("  ") {
+                lines.push(line);
+            }
+            if is_last {
+                return Ok(lines);
+            }
+        }
+        anyhow::bail!("a terminal never showed {last:?}, but {lines:?}")
     }
 
     fn wait_for_error(&mut self, text: &str) -> Result<()> {

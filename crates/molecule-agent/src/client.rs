@@ -265,7 +265,7 @@ impl RemoteAgentClient {
             _ if self.load_token().await?.is_none() => Ok(AgentError::NoToken(workspace_id)),
             _ => Ok(AgentError::TokenRejected {
                 workspace_id,
-                origin: self.settings.caller.tokens().origin(),
+                origin: Box::new(self.settings.caller.tokens().origin()),
                 source,
             }),
         }

@@ -40,7 +40,7 @@ pub enum AgentError {
         /// Whose token it should be.
         workspace_id: WorkspaceId,
         /// Where the token comes from.
-        origin: TokenOrigin,
+        origin: Box<TokenOrigin>,
         /// What the platform said.
         #[source]
         source: ApiError,

@@ -181,6 +181,10 @@ fn an_approval_is_requested_and_its_decision_is_the_exit_code() {
         (denied.code, denied.stdout.as_str()),
         (1, "a-3  denied  deploy\n")
     );
+    assert_eq!(
+        denied.stderr.lines().last(),
+        Some("error: a-3 is denied, not approved; do not do it, or ask for something else")
+    );
     let undecided = waiting("0s");
     assert_eq!((undecided.code, undecided.stdout.as_str()), (75, ""));
     assert!(

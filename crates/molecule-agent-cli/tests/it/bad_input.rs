@@ -411,3 +411,28 @@ fn a_value_of_the_wrong_form_is_shown_a_right_one() {
     let listen = ["dev", "--listen", "foo"];
     check(&listen, 2, &["--listen: write it like 127.0.0.1:8080"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_refused_is_looked_for_where_it_is_from() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let own = agent.dir().join(".auth_token");
+    let path = world.home.path().join("mounted");
+    fs::write(&path, "s3cr3t-but-wrong").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let path = path.to_str().unwrap();
+    let mounted = agent.run(&["state", "--token-file", path]);
+    mounted.fails(3, &[path, "put a valid one into that file"]);
+    let given = agent
+        .program(&["secrets", "list"])
+        .env("MOLECULE_WORKSPACE_TOKEN", "s3cr3t-but-wrong")
+        .run();
+    given.fails(3, &["the environment", "give it a valid one there"]);
+    let wrong = Token::new("s3cr3t-but-wrong").unwrap();
+    agent.store().save(&wrong, Wait::No).unwrap();
+    let stored = agent.run(&["notify", "hello"]);
+    stored.fails(3, &[own.to_str().unwrap(), "token set"]);
+    for ran in [mounted, given, stored] {
+        assert!(!ran.stderr.contains("s3cr3t"), "{}", ran.stderr);
+    }
+}

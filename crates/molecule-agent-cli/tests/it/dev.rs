@@ -9,7 +9,7 @@ use molecule_agent::transport::{Bytes, ReqwestTransport, Transport as _, http};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::{Program, Ran};
+use crate::support::{Program, Ran, command};
 
 /// A platform that runs until it is stopped or dropped.
 struct Dev {
@@ -195,6 +195,58 @@ fn the_walk_through_says_what_to_type() {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+/// What stands for curl in the test: it notes its arguments, and what it reads.
+const CURL: &str = r#"#!/bin/sh
+echo "argv: $*" >> "$NOTES"
+case " $* " in *" -K - "*) echo "stdin: $(cat)" >> "$NOTES" ;; esac
+"#;
+
+#[test]
+fn pasted_lines_keep_the_administrators_token_out_of_the_process_list() {
+    let home = tempfile::tempdir().unwrap();
+    let notes = home.path().join("notes");
+    let curl = home.path().join("curl");
+    std::fs::write(&curl, CURL).unwrap();
+    std::fs::set_permissions(&curl, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut child = Program::new(
+        home.path(),
+        &["dev", "--listen", "127.0.0.1:0", "--workspace", "w"],
+    )
+    .start();
+    let said = child.stdout.take().unwrap();
+    let lines = BufReader::new(said).lines().map(Result::unwrap);
+    let mut pasted = Vec::new();
+    for line in lines.skip_while(|line| !line.starts_with("In a third")) {
+        let is_last = line.contains("/pause");
+        if line.starts_with("  ") {
+            pasted.push(line);
+        }
+        if is_last {
+            break;
+        }
+    }
+    let status = command("sh")
+        .args(["-ec", &pasted.join("\n")])
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", home.path().display()))
+        .env("NOTES", &notes)
+        .status();
+    assert!(status.unwrap().success(), "{pasted:?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let token = std::fs::read_to_string(home.path().join(".molecule/dev/.auth_token")).unwrap();
+    let header = format!("stdin: header = \"Authorization: Bearer {}\"", token.trim());
+    let notes = std::fs::read_to_string(notes).unwrap();
+    let (given, read): (Vec<_>, Vec<_>) =
+        notes.lines().partition(|line| line.starts_with("argv: "));
+    assert_eq!(given.len(), 3, "{notes}");
+    assert_eq!(read, [&header, &header], "{notes}");
+    assert!(
+        given.iter().all(|line| !line.contains(token.trim())),
+        "{notes}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Messages by hand.
 
 use crate::support::World;
-use molecule_emulator::{EmulatorConfig, Generation};
+use molecule_emulator::{EmulatorConfig, Fault, FaultRule, Generation};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_listed_and_answered() {
@@ -102,4 +102,56 @@ async fn what_an_old_platform_would_ignore_is_refused() {
         .run(&["inbox", "--since", "5m"])
         .fails(9, &["--since", "leave them out"]);
     agent.run(&["inbox"]).prints("");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_shown_is_looked_up_before_it_is_sent_again() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    agent.run(&["register"]).succeeds();
+    let lost = FaultRule::new(Fault::DropAfter)
+        .with_path("/workspaces/*/notify")
+        .with_times(1);
+    world.emulator.platform().add_fault(lost).unwrap();
+    agent.run(&["notify", "once"]).fails(
+        4,
+        &[
+            "it may be that the text was shown",
+            "molecule-agent history",
+        ],
+    );
+    assert_eq!(agent.notifications().await, ["once"]);
+    agent.hears("hello?").await;
+    let id = agent.only_message()["activity_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let failing = Fault::Answer {
+        status: 500,
+        headers: Default::default(),
+        body: String::new(),
+    };
+    let failing = FaultRule::new(failing).with_path("/workspaces/*/notify");
+    world.emulator.platform().add_fault(failing).unwrap();
+    agent.run(&["reply", &id, "yes"]).fails(
+        75,
+        &[
+            "it may be that the answer arrived",
+            "molecule-agent history",
+        ],
+    );
+    let refused = agent.run(&["notify", "hi", "--platform-url", "http://127.0.0.1:1"]);
+    refused.fails(4, &["cannot connect"]);
+    assert!(!refused.stderr.contains("history"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_log_forgot_is_named() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    agent.run(&["register"]).succeeds();
+    let id = "00000000-0000-0000-0000-000000000001";
+    agent
+        .run(&["inbox", "--since-id", id])
+        .fails(2, &["no message", id, "leave out --since-id"]);
 }

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Agent, World};
+use molecule_emulator::{EmulatorConfig, Generation};
 use serde_json::{Value, json};
 
 /// An agent that answers every message alike, over a real socket.
@@ -277,4 +278,45 @@ async fn a_message_to_a_polling_agent_waits_for_it() {
         (&message["text"], &message["peer_id"]),
         (&json!("hi"), &json!(me.id.to_string()))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_workspace_has_no_peers_although_its_platform_would_answer() {
+    for generation in [Generation::A, Generation::B] {
+        let world = World::with(EmulatorConfig::new().with_generation(generation)).await;
+        let (me, peer) = (world.agent().await, world.agent().await);
+        world.admin.delete(me.id).await.unwrap();
+        let id = peer.id.to_string();
+        for args in [
+            &["peers"][..],
+            &["discover", &id],
+            &["call", &id, "hello"],
+            &["call", &id, "hello", "--proxy"],
+            &["heartbeat"],
+            &["card", "update", "--agent-name", "a"],
+        ] {
+            me.run(args).fails(5, &["was deleted", "workspace create"]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_a_peer_from_answering_says_what_to_do() {
+    let world = World::start().await;
+    let (me, peer) = (world.agent().await, world.agent().await);
+    me.run(&["register"]).succeeds();
+    let id = peer.id.to_string();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://localhost:{}/", gone.local_addr().unwrap().port());
+    drop(gone);
+    peer.run(&["register", "--reported-url", &url]).succeeds();
+    me.run(&["call", &id, "hello"]).fails(
+        75,
+        &["cannot reach the agent", "is it running", "try again"],
+    );
+    world.admin.pause(peer.id).await.unwrap();
+    me.run(&["call", &id, "hello", "--proxy"])
+        .fails(75, &["paused by its user", "when it was resumed"]);
+    me.run(&["discover", &id])
+        .fails(75, &["paused by its user", "when it was resumed"]);
 }

@@ -152,3 +152,58 @@ async fn a_reader_that_goes_away_is_no_failure() {
         .unwrap();
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_shown_on_demand_and_tokens_never() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    agent.is_given("API_KEY", "s3cr3t-value").await;
+    let (id, url) = (agent.id, world.emulator.url());
+    let token = agent.token();
+    for (args, requests) in [
+        (
+            &["register"][..],
+            &["GET /workspaces/ID", "POST /registry/register"][..],
+        ),
+        (&["state"], &["GET /workspaces/ID/state"]),
+        (&["secrets", "list"], &["GET /workspaces/ID/secrets"]),
+        (
+            &["inbox", "--since", "5m"],
+            &["GET /workspaces/ID/activity"],
+        ),
+        (&["notify", "s3cr3t-value"], &["POST /workspaces/ID/notify"]),
+    ] {
+        let quiet = agent.run(args);
+        assert!(!quiet.stderr.contains("request="), "{}", quiet.stderr);
+        let ran = agent.run(&[&["-vv"], args].concat());
+        ran.succeeds();
+        for request in requests {
+            let path = request.replace("ID", &id.to_string());
+            let request = format!("request={}", path.replacen(' ', &format!(" {url}"), 1));
+            let line = ran.stderr.lines().find(|line| {
+                let words: Vec<_> = line.split(' ').collect();
+                line.contains(&format!("{request} ")) && words.contains(&"answered")
+            });
+            let line = line.unwrap_or_else(|| panic!("no {request} in {}", ran.stderr));
+            assert!(line.contains("elapsed="), "{line}");
+        }
+        assert!(ran.stderr.contains("status=200"), "{}", ran.stderr);
+        for secret in [token.expose(), "s3cr3t", "since_secs"] {
+            assert!(!ran.stderr.contains(secret), "{}", ran.stderr);
+        }
+    }
+    let lost = agent.run(&[
+        "notify",
+        "hi",
+        "-vv",
+        "--platform-url",
+        "http://127.0.0.1:1",
+    ]);
+    assert!(
+        lost.stderr
+            .contains("not answered request=POST http://127.0.0.1:1/")
+            && lost.stderr.contains("problem=Connect"),
+        "{}",
+        lost.stderr
+    );
+}

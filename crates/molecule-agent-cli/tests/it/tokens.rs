@@ -69,7 +69,7 @@ async fn a_token_is_issued_into_a_file_listed_and_revoked() {
     let id = id_of(new);
     run(&agent, &["revoke", id]).prints(&format!("revoked {id}\n"));
     agent.run(&["state", "--token-file", path]).fails(3, &[]);
-    run(&agent, &["revoke", id]).fails(2, &["not found or already revoked"]);
+    run(&agent, &["revoke", id]).fails(2, &["no valid token", id, "token list"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

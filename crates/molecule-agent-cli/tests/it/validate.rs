@@ -105,7 +105,10 @@ fn what_is_wrong_is_told_as_compilers_do() {
         "{}",
         ran.stdout
     );
-    assert_eq!(ran.stderr, "");
+    assert_eq!(
+        ran.stderr,
+        format!("error: the plugin in {path} is not valid; mend what is listed (1 error)\n")
+    );
 }
 
 #[test]

@@ -121,3 +121,54 @@ async fn the_admin_token_comes_from_a_file_too() {
         .run()
         .succeeds();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_is_not_there_is_named_and_nothing_created() {
+    let world = World::start().await;
+    let create = |parent: &str| {
+        world
+            .as_admin(&["workspace", "create", "child", "--parent", parent])
+            .run()
+    };
+    let unknown = "00000000-0000-4000-8000-000000000001";
+    create(unknown).fails(
+        2,
+        &["--parent", unknown, "does not exist", "workspace list"],
+    );
+    let agent = world.agent().await;
+    let parent = agent.id.to_string();
+    create(&parent).succeeds();
+    world.admin.delete(agent.id).await.unwrap();
+    let before = world.admin.list().await.unwrap().len();
+    create(&parent).fails(2, &["--parent", &parent, "was deleted"]);
+    assert_eq!(world.admin.list().await.unwrap().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_is_refused_says_how_the_workspace_is() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    agent.run(&["register"]).succeeds();
+    let admin = |command: &str, id: &str| world.as_admin(&["workspace", command, id]).run();
+    let id = agent.id.to_string();
+    admin("resume", &id).fails(2, &["is not paused (it is online)"]);
+    let child = ["workspace", "create", "child", "--parent", &id, "--json"];
+    let child = world.as_admin(&child).run().json();
+    let child = child["workspace_id"].as_str().unwrap();
+    admin("pause", &id).succeeds();
+    admin("pause", &id).fails(2, &["is paused already", "workspace resume"]);
+    admin("resume", child).fails(2, &["above", "is paused", "resume that one first"]);
+    let shown = admin("show", child);
+    assert!(
+        shown.stdout.contains(&format!("parent  {id}")),
+        "{}",
+        shown.stdout
+    );
+    let unknown = "00000000-0000-4000-8000-000000000001";
+    for command in ["pause", "resume", "delete"] {
+        admin(command, unknown).fails(2, &["knows no workspace", unknown]);
+    }
+    admin("delete", &id).succeeds();
+    admin("delete", &id).succeeds();
+    admin("pause", &id).fails(5, &["was deleted"]);
+}

@@ -1,8 +1,6 @@
 //! The agent's directory, and who uses it.
 
-use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rustix::fs::{Access, access};
@@ -39,10 +37,10 @@ pub(super) fn check(place: &PlaceArgs, report: &mut Report<'_>) -> anyhow::Resul
 
 fn directory(dir: &Path) -> Finding {
     let name = dir.display();
-    let Ok(metadata) = fs::metadata(dir) else {
+    if !dir.exists() {
         return missing(dir);
-    };
-    if !metadata.is_dir() {
+    }
+    if !dir.is_dir() {
         return Finding::failed(
             "directory",
             format!("{name} is not a directory; name one with --state-dir"),
@@ -54,12 +52,6 @@ fn directory(dir: &Path) -> Finding {
             format!(
                 "nothing can be written in {name}: {error}; check its owner and the disk, or name another one with --state-dir"
             ),
-        );
-    }
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Finding::warning(
-            "directory",
-            format!("others can look into {name}; run `chmod 700 {name}`"),
         );
     }
     Finding::ok("directory", format!("{name} can be written in"))

@@ -16,8 +16,8 @@ use report::Report;
 /// Options of `doctor`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It changes nothing, neither here nor on the platform. Exit codes: 0 nothing keeps the agent from working, though there \
-                  may be warnings; 1 something does."
+    after_help = "It changes nothing, but that others lose access to the agent's directory, as with every command. Exit codes: 0 nothing keeps \
+                  the agent from working, though there may be warnings; 1 something does."
 )]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
