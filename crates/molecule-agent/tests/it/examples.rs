@@ -52,7 +52,7 @@ fn each_example_does_what_it_says() {
         if LEFT_OUT.contains(name) {
             continue;
         }
-        let ran = run(name, input);
+        let ran = run(name, &[], input);
         let (out, errors) = (
             String::from_utf8_lossy(&ran.stdout),
             String::from_utf8_lossy(&ran.stderr),
@@ -64,6 +64,25 @@ fn each_example_does_what_it_says() {
                 "{name} did not print {line:?}:\n{out}{errors}"
             );
         }
+    }
+}
+
+#[test]
+fn an_example_that_fails_says_why_as_people_read_it() {
+    let args = ["http://127.0.0.1:1", "9e453dad-99f0-4e01-8c72-0031bf974e26"];
+    for (name, ..) in EXAMPLES {
+        if LEFT_OUT.contains(name) {
+            continue;
+        }
+        let ran = run(name, &args, "");
+        let errors = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(1), "{name}: {errors}");
+        assert!(
+            errors.starts_with("Error: GET http://127.0.0.1:1/workspaces/")
+                && errors.contains("is the platform running")
+                && errors.contains("\n  caused by: "),
+            "{name}: {errors}"
+        );
     }
 }
 
@@ -84,9 +103,10 @@ fn no_example_is_left_out() {
     clippy::disallowed_methods,
     reason = "the examples are started here, as a reader would"
 )]
-fn run(name: &str, input: &str) -> Output {
+fn run(name: &str, args: &[&str], input: &str) -> Output {
     let program = program(name);
     let mut child = Command::new(&program)
+        .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -98,7 +118,8 @@ fn run(name: &str, input: &str) -> Output {
             )
         });
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).unwrap();
+    // One that fails at once does not read it.
+    let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     child.wait_with_output().unwrap()
 }
