@@ -5,8 +5,8 @@ compile_error!(
     "molecule-safe-tar needs Unix directory handles; on Windows, build and run it inside WSL"
 );
 
+mod batch;
 mod blocks;
-mod chunks;
 mod claims;
 mod dir;
 mod disk;
@@ -14,9 +14,11 @@ mod error;
 mod extensions;
 mod gzip;
 mod header;
+mod inflated;
 mod limits;
 mod name;
 mod number;
+mod observed;
 mod observer;
 mod options;
 mod path;
@@ -25,6 +27,7 @@ mod portable;
 mod quarantine;
 mod reader;
 mod refusal;
+mod relay;
 mod sink;
 mod summary;
 pub mod tree;

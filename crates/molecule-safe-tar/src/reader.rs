@@ -10,23 +10,18 @@ use crate::header::{BLOCK, Block, Extension, Header, Kind, Member};
 use crate::path::EntryPath;
 use crate::pax;
 use crate::sink::Sink;
-use crate::{
-    EntryName, FileEntry, LinkPolicy, Observer, Options, Refusal, SkipReason, Skipped, Summary,
-    UnpackError,
-};
+use crate::{EntryName, LinkPolicy, Options, Refusal, SkipReason, Skipped, Summary, UnpackError};
 
-/// Reads the whole archive: every rule is decided here, and what is accepted goes to `observer` and `sink`. `archive` is
-/// uncompressed, and ends where the archive ends.
-pub(crate) fn read_tar<R: BufRead, O: Observer, S: Sink>(
+/// Reads the whole archive: every rule is decided here, and what is accepted goes to `sink`. `archive` is uncompressed, and
+/// ends where the archive ends.
+pub(crate) fn read_tar<R: BufRead, S: Sink>(
     archive: &mut R,
     options: &Options,
-    observer: &mut O,
     sink: &mut S,
 ) -> Result<Summary, UnpackError> {
     let mut reader = Reader {
         blocks: Blocks::new(archive),
         options,
-        observer,
         sink,
         claims: Claims::default(),
         entries: 0,
@@ -40,10 +35,9 @@ pub(crate) fn read_tar<R: BufRead, O: Observer, S: Sink>(
 }
 
 /// What is known between two entries.
-struct Reader<'a, R, O, S> {
+struct Reader<'a, R, S> {
     blocks: Blocks<'a, R>,
     options: &'a Options,
-    observer: &'a mut O,
     sink: &'a mut S,
     claims: Claims,
     /// Entries and implied directories.
@@ -57,7 +51,7 @@ struct Reader<'a, R, O, S> {
     summary: Summary,
 }
 
-impl<R: BufRead, O: Observer, S: Sink> Reader<'_, R, O, S> {
+impl<R: BufRead, S: Sink> Reader<'_, R, S> {
     /// All entries, up to the end.
     fn entries(&mut self) -> Result<(), UnpackError> {
         let mut extensions = Extensions::default();
@@ -186,16 +180,7 @@ impl<R: BufRead, O: Observer, S: Sink> Reader<'_, R, O, S> {
 
     fn copy(&mut self, path: &str, size: u64, executable: bool) -> Result<(), UnpackError> {
         self.sink.file(path, size, executable)?;
-        self.observer.begin(FileEntry {
-            path,
-            size,
-            executable,
-        });
-        self.blocks.data(size, |bytes| {
-            self.observer.data(bytes);
-            self.sink.data(bytes)
-        })?;
-        self.observer.end();
+        self.blocks.data(size, |bytes| self.sink.data(bytes))?;
         self.sink.close()
     }
 

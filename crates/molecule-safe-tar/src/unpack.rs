@@ -3,15 +3,17 @@
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use crate::chunks::read_tar_gz;
 use crate::disk::Disk;
+use crate::inflated::read_tar_gz;
+use crate::observed::Observed;
 use crate::reader::read_tar;
+use crate::relay::relay;
 use crate::{Observer, Options, Quarantine, Summary, UnpackError};
 
 /// Unpacks a `.tar.gz` into the new directory `parent/name`, or leaves nothing.
 ///
-/// The new directory has mode 0700; what is in it 0755 or 0644, whatever the umask. The archive is read on this thread. One that is
-/// longer than a few hundred KiB is parsed and written on another, where the observer is called too.
+/// The new directory has mode 0700; what is in it 0755 or 0644, whatever the umask. The archive is read and parsed on this thread. One
+/// that is longer than a few hundred KiB is written on another, where the observer is called too.
 ///
 /// # Errors
 /// When the archive breaks a rule or cannot be read; when `parent` is a link or no directory, or `name` more than one component; or
@@ -28,7 +30,11 @@ pub fn unpack<O: Observer + Send>(
 ) -> Result<Quarantine, UnpackError> {
     let (quarantine, handle) = Quarantine::create(parent, name)?;
     let mut disk = Disk::new(quarantine.path().to_owned(), handle);
-    let result = read_tar_gz(archive, options, observer, &mut disk);
+    let mut observed = Observed {
+        observer,
+        sink: &mut disk,
+    };
+    let result = relay(&mut observed, |relay| read_tar_gz(archive, options, relay));
     // Its handles are closed first, so that removing has some.
     drop(disk);
     match result {
@@ -46,7 +52,9 @@ pub fn check<O: Observer + Send>(
     options: &Options,
     observer: &mut O,
 ) -> Result<Summary, UnpackError> {
-    read_tar_gz(archive, options, observer, &mut ())
+    let sink = &mut ();
+    let mut observed = Observed { observer, sink };
+    relay(&mut observed, |relay| read_tar_gz(archive, options, relay))
 }
 
 /// Decides about a bare tar archive, and writes nothing. Compressed bytes are the archive's own.
@@ -59,7 +67,8 @@ pub fn check_tar<O: Observer>(
     observer: &mut O,
 ) -> Result<Summary, UnpackError> {
     let mut archive = BufReader::new(Counted { archive, bytes: 0 });
-    let summary = read_tar(&mut archive, options, observer, &mut ())?;
+    let sink = &mut ();
+    let summary = read_tar(&mut archive, options, &mut Observed { observer, sink })?;
     let compressed_bytes = archive.into_inner().bytes;
     Ok(Summary {
         compressed_bytes,
