@@ -6,10 +6,10 @@ use crate::UnpackError;
 use crate::sink::Sink;
 
 /// Bytes of one batch, of contents, names and steps together: enough that handing them over costs little, and they stay in the cache.
-const BATCH_BYTES: usize = 256 << 10;
+pub(crate) const BATCH_BYTES: usize = 256 << 10;
 
 /// Calls of a [`Sink`], in their order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Batch {
     steps: Vec<Step>,
     /// Paths, one behind the other.
@@ -36,6 +36,14 @@ enum Step {
 }
 
 impl Batch {
+    pub(crate) fn new() -> Self {
+        Self {
+            steps: Vec::new(),
+            paths: String::new(),
+            bytes: Vec::with_capacity(BATCH_BYTES),
+        }
+    }
+
     /// How many bytes it should still take. A path more does no harm.
     pub(crate) fn room(&self) -> usize {
         let steps = self.steps.len() * mem::size_of::<Step>();
@@ -71,7 +79,7 @@ impl Batch {
     }
 
     /// Does what is written down.
-    pub(crate) fn replay(&self, sink: &mut impl Sink) -> Result<(), UnpackError> {
+    pub(crate) fn replay(&self, sink: &mut dyn Sink) -> Result<(), UnpackError> {
         let (mut paths, mut contents) = (self.paths.as_str(), self.bytes.as_slice());
         let mut next_path = |length| {
             let (path, rest) = paths.split_at(length);

@@ -8,7 +8,7 @@ use crate::sink::Sink;
 use crate::{Options, Refusal, Summary, UnpackError};
 
 /// Bytes that are inflated at once: enough that it costs little, and they stay in the cache.
-const BUFFER_BYTES: usize = 128 << 10;
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// Reads a `.tar.gz` into `sink`.
 pub(crate) fn read_tar_gz<S: Sink>(

@@ -18,7 +18,6 @@ mod inflated;
 mod limits;
 mod name;
 mod number;
-mod observed;
 mod observer;
 mod options;
 mod path;
@@ -33,6 +32,7 @@ mod summary;
 pub mod tree;
 mod unicode;
 mod unpack;
+mod watched;
 
 pub use error::UnpackError;
 pub use limits::Limits;

@@ -1,6 +1,7 @@
 //! The name of an entry, for people to read.
 
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use crate::unicode;
 
@@ -19,7 +20,10 @@ const SHOWN: usize = 160;
 /// assert_eq!(EntryName::new(b"a\n\x1b[31m").to_string(), r"a\n\u{1b}[31m");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EntryName(String);
+pub struct EntryName(
+    // Every check of an entry has a copy at hand for its refusal.
+    Arc<str>,
+);
 
 impl EntryName {
     /// Escapes a name. Long ones are shortened.
@@ -38,7 +42,7 @@ impl EntryName {
             }
             shown.push_str(&chunk.invalid().escape_ascii().to_string());
         }
-        Self(shown)
+        Self(shown.into())
     }
 
     /// The escaped name.
@@ -50,7 +54,7 @@ impl EntryName {
     fn shortened(mut shown: String, bytes: usize) -> Self {
         // A String takes whatever is written.
         let _ = write!(shown, "... ({bytes} bytes)");
-        Self(shown)
+        Self(shown.into())
     }
 }
 

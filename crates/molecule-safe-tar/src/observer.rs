@@ -1,4 +1,4 @@
-//! Watching files while they are written.
+//! Watching files while the archive is read.
 
 /// One regular file of the archive.
 #[derive(Debug, Clone, Copy)]
@@ -12,8 +12,8 @@ pub struct FileEntry<'a> {
     pub executable: bool,
 }
 
-/// Sees each file while it is written, in the order of the archive: begin, its bytes in pieces, end. What it saw counts only
-/// when [`unpack`](crate::unpack) succeeds.
+/// Sees each file while the archive is read, in the order of the archive: begin, its bytes in pieces, end. It may be ahead of what
+/// is written, or behind. What it saw counts only when [`unpack`](crate::unpack) succeeds.
 pub trait Observer {
     /// A file begins.
     fn begin(&mut self, file: FileEntry<'_>);

@@ -13,22 +13,3 @@ pub(crate) trait Sink {
     /// The file is complete.
     fn close(&mut self) -> Result<(), UnpackError>;
 }
-
-/// Writes nothing.
-impl Sink for () {
-    fn directory(&mut self, _: &str) -> Result<(), UnpackError> {
-        Ok(())
-    }
-
-    fn file(&mut self, _: &str, _: u64, _: bool) -> Result<(), UnpackError> {
-        Ok(())
-    }
-
-    fn data(&mut self, _: &[u8]) -> Result<(), UnpackError> {
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), UnpackError> {
-        Ok(())
-    }
-}

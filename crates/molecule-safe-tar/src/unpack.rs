@@ -5,15 +5,15 @@ use std::path::Path;
 
 use crate::disk::Disk;
 use crate::inflated::read_tar_gz;
-use crate::observed::Observed;
 use crate::reader::read_tar;
 use crate::relay::relay;
+use crate::watched::Watched;
 use crate::{Observer, Options, Quarantine, Summary, UnpackError};
 
 /// Unpacks a `.tar.gz` into the new directory `parent/name`, or leaves nothing.
 ///
 /// The new directory has mode 0700; what is in it 0755 or 0644, whatever the umask. The archive is read and parsed on this thread. One
-/// that is longer than a few hundred KiB is written on another, where the observer is called too.
+/// that is longer than a few hundred KiB is written on another, and the observer called on a third.
 ///
 /// # Errors
 /// When the archive breaks a rule or cannot be read; when `parent` is a link or no directory, or `name` more than one component; or
@@ -30,11 +30,9 @@ pub fn unpack<O: Observer + Send>(
 ) -> Result<Quarantine, UnpackError> {
     let (quarantine, handle) = Quarantine::create(parent, name)?;
     let mut disk = Disk::new(quarantine.path().to_owned(), handle);
-    let mut observed = Observed {
-        observer,
-        sink: &mut disk,
-    };
-    let result = relay(&mut observed, |relay| read_tar_gz(archive, options, relay));
+    let result = relay(&mut [&mut disk, &mut Watched(observer)], |relay| {
+        read_tar_gz(archive, options, relay)
+    });
     // Its handles are closed first, so that removing has some.
     drop(disk);
     match result {
@@ -52,9 +50,9 @@ pub fn check<O: Observer + Send>(
     options: &Options,
     observer: &mut O,
 ) -> Result<Summary, UnpackError> {
-    let sink = &mut ();
-    let mut observed = Observed { observer, sink };
-    relay(&mut observed, |relay| read_tar_gz(archive, options, relay))
+    relay(&mut [&mut Watched(observer)], |relay| {
+        read_tar_gz(archive, options, relay)
+    })
 }
 
 /// Decides about a bare tar archive, and writes nothing. Compressed bytes are the archive's own.
@@ -67,8 +65,7 @@ pub fn check_tar<O: Observer>(
     observer: &mut O,
 ) -> Result<Summary, UnpackError> {
     let mut archive = BufReader::new(Counted { archive, bytes: 0 });
-    let sink = &mut ();
-    let summary = read_tar(&mut archive, options, &mut Observed { observer, sink })?;
+    let summary = read_tar(&mut archive, options, &mut Watched(observer))?;
     let compressed_bytes = archive.into_inner().bytes;
     Ok(Summary {
         compressed_bytes,
