@@ -22,7 +22,7 @@ use crate::{Observer, Options, Quarantine, Summary, UnpackError};
 /// # Panics
 /// When `archive` or `observer` does. Nothing is left then either.
 pub fn unpack<O: Observer + Send>(
-    archive: impl Read,
+    mut archive: impl Read,
     parent: &Path,
     name: &str,
     options: &Options,
@@ -31,10 +31,11 @@ pub fn unpack<O: Observer + Send>(
     let (quarantine, handle) = Quarantine::create(parent, name)?;
     let mut disk = Disk::new(quarantine.path().to_owned(), handle);
     let result = relay(&mut [&mut disk, &mut Watched(observer)], |relay| {
-        read_tar_gz(archive, options, relay)
+        read_tar_gz(&mut archive, options, relay)
     });
-    // Its handles are closed first, so that removing has some.
-    drop(disk);
+    // Their handles are closed first, so that removing has some. With the archive's closed any earlier, the last ones would have
+    // been taken for writing.
+    drop((disk, archive));
     match result {
         Ok(summary) => Ok(quarantine.holding(summary)),
         Err(error) => Err(quarantine.refused(error)),
