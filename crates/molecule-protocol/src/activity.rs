@@ -4,9 +4,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::json::Budget;
 use crate::lenient::lenient;
 use crate::message::{Part, Role, joined_text};
-use crate::{ActivityId, Timestamp, WorkspaceId, parse_json};
+use crate::{ActivityId, Timestamp, WorkspaceId};
 
 /// A row of a workspace's activity log, as far as clients need it.
 #[derive(Debug, Clone, Deserialize)]
@@ -162,10 +163,10 @@ impl InboundMessage {
 }
 
 impl ActivityRow {
-    /// Reads a row. One that is too deep or too odd to be read still gives its place in the log, so that an agent gets
-    /// past it; it is no message then.
-    pub(crate) fn read(row: &RawValue) -> Option<Self> {
-        let whole = parse_json(row.get().as_bytes());
+    /// Reads a row. One that is too deep, too dear or too odd to be read still gives its place in the log, so that an agent
+    /// gets past it; it is no message then.
+    pub(crate) fn read(row: &RawValue, budget: &mut Budget) -> Option<Self> {
+        let whole = budget.parse(row.get().as_bytes());
         whole
             .or_else(|_| serde_json::from_str(row.get()).map(Self::without_content))
             .ok()
@@ -370,6 +371,11 @@ mod tests {
         }
     }
 
+    fn read(text: String) -> ActivityRow {
+        let row = RawValue::from_string(text).unwrap();
+        ActivityRow::read(&row, &mut Budget::ANSWER.clone()).unwrap()
+    }
+
     fn send(parts: Value) -> Value {
         json!({"request_body": {"jsonrpc": "2.0", "method": "message/send",
             "params": {"message": {"messageId": "mm-2", "parts": parts, "role": "user"}}}})
@@ -381,7 +387,7 @@ mod tests {
         let text = format!(
             r#"{{"request_body":{deep},"id":"28aa9223-a2e1-4348-ac8d-55c47e1b030e","created_at":"2026-11-22T04:01:56Z"}}"#
         );
-        let row = ActivityRow::read(&RawValue::from_string(text).unwrap()).unwrap();
+        let row = read(text);
         assert!(matches!(
             row.inbound(&ME.parse().unwrap()),
             Inbound::Skip(SkipReason::NotAMessage)
@@ -392,7 +398,7 @@ mod tests {
     fn a_row_that_hides_json_in_a_text_keeps_its_place() {
         let text = r#"{"id":"28aa9223-a2e1-4348-ac8d-55c47e1b030e","created_at":"2026-11-22T04:01:56Z",
             "request_body":{"a":{"$serde_json::private::RawValue":"[1]"}}}"#;
-        let row = ActivityRow::read(&RawValue::from_string(text.to_owned()).unwrap()).unwrap();
+        let row = read(text.to_owned());
         assert_eq!(row.id.to_string(), "28aa9223-a2e1-4348-ac8d-55c47e1b030e");
         assert_eq!(row.request_body, None);
     }

@@ -8,7 +8,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{ApiError, Refusal};
-use crate::{PlatformUrl, WorkspaceId, parse_json};
+use crate::json::Budget;
+use crate::rows::{Rows, read_rows};
+use crate::{JsonError, PlatformUrl, WorkspaceId, parse_json};
 
 /// One call to the platform. It performs nothing.
 ///
@@ -214,13 +216,16 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
-    /// The elements of a list, `null` being an empty one. Each is to be read for itself, so that one that is too deep or too
-    /// odd hides no other.
-    pub(crate) fn elements(&self, endpoint: &'static str) -> Result<Vec<&'a RawValue>, ApiError> {
+    /// The elements of a list that `read` takes for rows, `null` being an empty list. Each is read for itself, so that one that is
+    /// too deep, too dear or too odd hides no other. No row may take more than `share` of what the answer may take in memory.
+    pub(crate) fn rows<T>(
+        &self,
+        endpoint: &'static str,
+        share: usize,
+        read: impl FnMut(&RawValue, &mut Budget) -> Option<T>,
+    ) -> Result<Rows<T>, ApiError> {
         self.success(endpoint)?;
-        let elements: Option<_> =
-            serde_json::from_slice(self.body).map_err(|error| self.malformed(endpoint, &error))?;
-        Ok(elements.unwrap_or_default())
+        read_rows(self.body, share, read).map_err(|error| self.malformed(endpoint, &error))
     }
 
     /// The platform says that it did what was asked. A 2xx alone could be anybody's, such as a proxy's.
@@ -236,11 +241,15 @@ impl<'a> Answer<'a> {
         }
     }
 
-    pub(crate) fn malformed(&self, endpoint: &'static str, error: &serde_json::Error) -> ApiError {
-        ApiError::Malformed {
-            endpoint,
-            status: self.status,
-            source: error.into(),
+    pub(crate) fn malformed(&self, endpoint: &'static str, error: &JsonError) -> ApiError {
+        let status = self.status;
+        match error {
+            JsonError::TooDear => ApiError::TooDear { endpoint, status },
+            JsonError::Unreadable(error) => ApiError::Malformed {
+                endpoint,
+                status,
+                source: error.into(),
+            },
         }
     }
 

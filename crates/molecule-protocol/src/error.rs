@@ -121,6 +121,14 @@ pub enum ApiError {
         #[source]
         source: BodyError,
     },
+    /// An answer that would take too much memory once it is read, however few bytes it has.
+    #[error("{endpoint} answered {} with JSON that would take too much memory; ask for less at once", status.as_u16())]
+    TooDear {
+        /// The endpoint's name.
+        endpoint: &'static str,
+        /// The status of the answer.
+        status: StatusCode,
+    },
 }
 
 /// What a status says that no variant stands for, and what to do.
@@ -165,7 +173,7 @@ impl ApiError {
 
     const fn parts(&self) -> (StatusCode, Option<&Refusal>) {
         match self {
-            Self::Malformed { status, .. } => (*status, None),
+            Self::Malformed { status, .. } | Self::TooDear { status, .. } => (*status, None),
             Self::Unauthorized(refusal)
             | Self::Forbidden(refusal)
             | Self::OriginRefused(refusal)

@@ -2,7 +2,11 @@
 
 use super::plugins::with_query;
 use crate::endpoint::{Answer, Call, Endpoint};
+use crate::rows::Rows;
 use crate::{ActivityId, ActivityRow, ApiError, WorkspaceId};
+
+/// What a row may take in memory at most, in bytes: half of what a page may. A dearer one is read without its content.
+const ROW_SHARE: usize = 32 << 20;
 
 /// Who caused the rows to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,15 +138,8 @@ impl Endpoint for ListActivity {
     }
 
     fn read(&self, answer: &Answer<'_>) -> Result<ActivityPage, ApiError> {
-        let elements = answer.elements(Self::NAME)?;
-        let rows: Vec<_> = elements
-            .iter()
-            .filter_map(|row| ActivityRow::read(row))
-            .collect();
-        let mut page = ActivityPage {
-            unreadable: elements.len() - rows.len(),
-            rows,
-        };
+        let Rows { rows, unreadable } = answer.rows(Self::NAME, ROW_SHARE, ActivityRow::read)?;
+        let mut page = ActivityPage { rows, unreadable };
         if !self.goes_forward() {
             page.rows.reverse();
         }

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::delegation_refusal::refused;
 use crate::endpoint::{Answer, Call, Endpoint};
 use crate::lenient::lenient;
-use crate::{ApiError, DelegationId, DelegationRow, DelegationStatus, WorkspaceId, parse_json};
+use crate::{ApiError, DelegationId, DelegationRow, DelegationStatus, WorkspaceId};
+
+/// What a row may take in memory at most, in bytes. A dearer one is left out.
+const ROW_SHARE: usize = 32 << 20;
 
 /// `POST /workspaces/:id/delegate`: hands a task to another workspace.
 ///
@@ -116,10 +119,10 @@ impl Endpoint for ListDelegations {
 
     /// An element that is no row hides no other.
     fn read(&self, answer: &Answer<'_>) -> Result<Vec<DelegationRow>, ApiError> {
-        let rows = answer.elements(Self::NAME)?.into_iter();
-        Ok(rows
-            .filter_map(|row| parse_json(row.get().as_bytes()).ok())
-            .collect())
+        let rows = answer.rows(Self::NAME, ROW_SHARE, |row, budget| {
+            budget.parse(row.get().as_bytes()).ok()
+        });
+        Ok(rows?.rows)
     }
 }
 

@@ -6,10 +6,12 @@ use serde_json::value::RawValue;
 
 use super::plugins::with_query;
 use crate::endpoint::{Answer, Call, Endpoint};
+use crate::json::Budget;
 use crate::lenient::lenient;
-use crate::{
-    AgentCard, ApiError, InvalidPeerUrl, PeerUrl, WorkspaceId, WorkspaceStatus, parse_json,
-};
+use crate::{AgentCard, ApiError, InvalidPeerUrl, PeerUrl, WorkspaceId, WorkspaceStatus};
+
+/// What a peer, with its card, may take in memory at most, in bytes, so that a few of them cannot use up what there is for all.
+const PEER_SHARE: usize = 1 << 20;
 
 /// `GET /registry/:id/peers`: siblings, then children, then the parent. Workspaces without a parent are each other's
 /// siblings; removed ones are not listed, paused and failed ones are.
@@ -89,10 +91,10 @@ impl PeerInfo {
             .any(|place| place.to_lowercase().contains(&text))
     }
 
-    /// Reads a row. One that is too deep or too odd to be read is still a peer, of which only the id is known.
-    fn read(row: &RawValue) -> Option<Self> {
+    /// Reads a row. One that is too deep, too dear or too odd to be read is still a peer, of which only the id is known.
+    fn read(row: &RawValue, budget: &mut Budget) -> Option<Self> {
         let head = || serde_json::from_str::<PeerHead>(row.get());
-        let whole = parse_json(row.get().as_bytes());
+        let whole = budget.parse(row.get().as_bytes());
         whole.or_else(|_| head().map(Self::from)).ok()
     }
 }
@@ -159,8 +161,7 @@ impl Endpoint for ListPeers {
 
     /// Each row is read for itself, so that an odd one hides no other; what has no id is left out.
     fn read(&self, answer: &Answer<'_>) -> Result<Vec<PeerInfo>, ApiError> {
-        let rows = answer.elements(Self::NAME)?;
-        Ok(rows.into_iter().filter_map(PeerInfo::read).collect())
+        Ok(answer.rows(Self::NAME, PEER_SHARE, PeerInfo::read)?.rows)
     }
 }
 
