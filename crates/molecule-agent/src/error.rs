@@ -435,9 +435,10 @@ fn api_kind(error: &ApiError) -> ErrorKind {
         ApiError::Unauthorized(_) => ErrorKind::Authentication,
         ApiError::Unsupported(_) => ErrorKind::Unsupported,
         ApiError::RateLimited(_) | ApiError::Unavailable(_) => ErrorKind::Temporary,
-        ApiError::NoSuchRoute(_) | ApiError::Malformed { .. } | ApiError::OriginRefused(_) => {
-            ErrorKind::Unreachable
-        }
+        ApiError::NoSuchRoute(_)
+        | ApiError::Malformed { .. }
+        | ApiError::TooDear { .. }
+        | ApiError::OriginRefused(_) => ErrorKind::Unreachable,
         ApiError::Forbidden(_)
         | ApiError::NotFound(_)
         | ApiError::Delegation(..)

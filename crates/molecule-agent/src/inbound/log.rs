@@ -1,17 +1,17 @@
 //! From the agent's place in the log to the messages that came since.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use molecule_protocol::{ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp};
+use molecule_protocol::{
+    ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp, WorkspaceId,
+};
 use tokio::task::spawn_blocking;
 
-use super::{Cursor, CursorSupport, FetchInbound, MAX_ROWS, Rows, Since};
+use super::{Cursor, CursorSupport, FetchInbound, MAX_ROWS, PagesBack, Rows, Since};
 use crate::tokens::finished;
 use crate::{AgentError, RemoteAgentClient};
-
-/// How many rows back to look for those that were not seen yet.
-const FARTHEST: usize = 10_000;
 
 /// More than any log goes back, and within what the platform takes.
 const LONGEST_SINCE: u64 = u32::MAX as u64;
@@ -27,7 +27,7 @@ pub struct InboundLog {
     skipped: usize,
 }
 
-/// Rows that came since the cursor, oldest first.
+/// A page of the rows that came since the cursor, oldest first.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Batch {
@@ -35,6 +35,13 @@ pub struct Batch {
     pub items: Vec<Item>,
     /// Whether there are more to fetch at once.
     pub more: bool,
+}
+
+/// What is kept of a row that is not handed on yet, or never will be.
+struct Head {
+    id: ActivityId,
+    created_at: Timestamp,
+    is_message: bool,
 }
 
 /// A row, to be acknowledged when it is done with.
@@ -86,7 +93,7 @@ impl InboundLog {
         self.skipped
     }
 
-    /// The rows that came since the cursor.
+    /// The oldest rows that came since the cursor: a page of them, 500 at most, so that it takes little memory however many wait.
     ///
     /// # Errors
     /// When the platform refuses, or gives no usable answer.
@@ -126,26 +133,22 @@ impl InboundLog {
     /// The first run: rows that are not wanted count as done. What is there is fetched before what is wanted, so that a
     /// message that comes in between is in neither and not taken for an old one.
     async fn start(&mut self, since: Since) -> Result<(), AgentError> {
-        let rows = self
-            .all_rows(&FetchInbound::new(), &Cursor::default())
-            .await?;
-        let wanted = match since {
-            Since::All => None,
-            Since::Now => Some(Vec::new()),
-            Since::Last(duration) => Some(self.recent(duration).await?),
-        };
-        if let Some(wanted) = wanted {
-            self.leave_aside(&rows, &wanted);
+        if since != Since::All {
+            let heads = self.heads(&FetchInbound::new()).await?;
+            let wanted = match since {
+                Since::Last(duration) => self.recent(duration).await?,
+                _ => HashSet::new(),
+            };
+            self.leave_aside(&heads, &wanted);
         }
         self.save().await
     }
 
     /// Everything before the first wanted row, or everything at all.
-    fn leave_aside(&mut self, rows: &[ActivityRow], wanted: &[ActivityId]) {
-        let me = self.client.workspace_id();
-        for row in rows.iter().take_while(|row| !wanted.contains(&row.id)) {
-            self.skipped += usize::from(matches!(row.inbound(&me), Inbound::Message(_)));
-            self.cursor.advance(row.id, row.created_at);
+    fn leave_aside(&mut self, heads: &[Head], wanted: &HashSet<ActivityId>) {
+        for head in heads.iter().take_while(|head| !wanted.contains(&head.id)) {
+            self.skipped += usize::from(head.is_message);
+            self.cursor.advance(head.id, head.created_at);
         }
         if self.skipped > 0 {
             tracing::info!(
@@ -155,62 +158,52 @@ impl InboundLog {
         }
     }
 
-    async fn recent(&self, duration: Duration) -> Result<Vec<ActivityId>, AgentError> {
+    async fn recent(&self, duration: Duration) -> Result<HashSet<ActivityId>, AgentError> {
         let seconds = duration.as_secs().clamp(1, LONGEST_SINCE);
-        let rows = self
-            .all_rows(
-                &FetchInbound::new().with_since_secs(seconds),
-                &Cursor::default(),
-            )
-            .await?;
-        Ok(rows.iter().map(|row| row.id).collect())
+        let query = FetchInbound::new().with_since_secs(seconds);
+        let heads = self.heads(&query).await?;
+        Ok(heads.iter().map(|head| head.id).collect())
     }
 
-    /// What the platform still has and the agent is not done with. It never jumps to now: nothing is lost.
+    /// What the platform has, oldest first, each once.
+    async fn heads(&self, query: &FetchInbound) -> Result<Vec<Head>, AgentError> {
+        let me = self.client.workspace_id();
+        let (mut heads, mut seen) = (Vec::new(), HashSet::new());
+        let mut pages = PagesBack::new(&self.client, query);
+        while let Some(rows) = pages.next().await? {
+            let fresh = rows.iter().rev().filter(|row| seen.insert(row.id));
+            heads.extend(fresh.map(|row| Head::of(row, &me)));
+        }
+        heads.reverse();
+        Ok(heads)
+    }
+
+    /// The oldest page of what the platform still has and the agent is not done with; the next poll goes on from there. It never
+    /// jumps to now: nothing is lost.
     async fn window(&self) -> Result<Batch, AgentError> {
-        let mut rows = self.all_rows(&FetchInbound::new(), &self.cursor).await?;
-        if let Some(index) = self
-            .cursor
-            .bare()
-            .and_then(|id| rows.iter().position(|row| row.id == id))
-        {
+        let mut batch = Batch::default();
+        let mut pages = PagesBack::new(&self.client, &FetchInbound::new());
+        while let Some(rows) = pages.next().await? {
+            let is_last = rows.iter().any(|row| self.cursor.is_done_with(row));
+            let items = self.items(self.after_bare(rows));
+            if !items.is_empty() {
+                let more = !batch.items.is_empty();
+                batch = Batch { items, more };
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Without what is before the row of another client's cursor.
+    fn after_bare(&self, mut rows: Vec<ActivityRow>) -> Vec<ActivityRow> {
+        let bare = self.cursor.bare();
+        if let Some(index) = bare.and_then(|id| rows.iter().position(|row| row.id == id)) {
             rows.drain(..index);
         }
-        Ok(Batch {
-            more: false,
-            items: self.items(rows),
-        })
-    }
-
-    /// Pages back to the first row that is known, oldest row first.
-    async fn all_rows(
-        &self,
-        query: &FetchInbound,
-        known: &Cursor,
-    ) -> Result<Vec<ActivityRow>, AgentError> {
-        let mut rows: Vec<ActivityRow> = Vec::new();
-        let mut query = query.clone().with_limit(MAX_ROWS);
-        while rows.len() < FARTHEST {
-            let page = self.client.fetch_rows(&query).await?;
-            let fresh: Vec<_> = page
-                .rows
-                .into_iter()
-                .filter(|row| rows.iter().all(|seen| seen.id != row.id))
-                .collect();
-            let complete =
-                !page.full || fresh.is_empty() || fresh.iter().any(|row| known.is_done_with(row));
-            rows.splice(0..0, fresh);
-            if complete {
-                return Ok(rows);
-            }
-            // Rows of the same microsecond may lie on both sides of the edge.
-            query.before = rows.first().map(|row| row.created_at.next_microsecond());
-        }
-        tracing::warn!(
-            rows = rows.len(),
-            "the log is longer than what is fetched at once; older rows are left aside"
-        );
-        Ok(rows)
+        rows
     }
 
     fn batch(&self, page: Rows) -> Batch {
@@ -230,8 +223,18 @@ impl InboundLog {
     }
 }
 
+impl Head {
+    fn of(row: &ActivityRow, me: &WorkspaceId) -> Self {
+        Self {
+            id: row.id,
+            created_at: row.created_at,
+            is_message: matches!(row.inbound(me), Inbound::Message(_)),
+        }
+    }
+}
+
 impl Item {
-    fn of(row: &ActivityRow, me: &molecule_protocol::WorkspaceId) -> Self {
+    fn of(row: &ActivityRow, me: &WorkspaceId) -> Self {
         let message = match row.inbound(me) {
             Inbound::Message(message) => Some(message),
             _ => None,

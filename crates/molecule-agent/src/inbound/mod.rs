@@ -2,6 +2,7 @@
 
 mod cursor;
 mod log;
+mod pages;
 mod poll;
 
 use std::collections::HashSet;
@@ -9,6 +10,8 @@ use std::collections::HashSet;
 pub use cursor::Cursor;
 pub use log::{Batch, InboundLog, Item};
 pub use poll::{PollDelivery, PollOptions, Since};
+
+use pages::PagesBack;
 
 use molecule_protocol::endpoints::{ActivityPage, ActivitySource, Delivery, ListActivity};
 use molecule_protocol::{
@@ -130,10 +133,13 @@ impl RemoteAgentClient {
     ) -> Result<Vec<InboundMessage>, AgentError> {
         let me = self.workspace_id();
         let page = self.fetch_rows(query).await?;
-        let messages = page.rows.iter().filter_map(|row| match row.inbound(&me) {
-            Inbound::Message(message) => Some(*message),
-            _ => None,
-        });
+        let messages = page
+            .rows
+            .into_iter()
+            .filter_map(|row| match row.inbound(&me) {
+                Inbound::Message(message) => Some(*message),
+                _ => None,
+            });
         Ok(messages.collect())
     }
 
@@ -160,8 +166,8 @@ impl RemoteAgentClient {
         }
     }
 
-    /// Fewer rows are asked for when those that were asked for are too large together; whether there are more is in
-    /// `full`.
+    /// Fewer rows are asked for when those that were asked for are too large together, as text or in memory; whether there are
+    /// more is in `full`.
     pub(crate) async fn fetch_rows(&self, query: &FetchInbound) -> Result<Rows, AgentError> {
         let mut query = query.clone();
         loop {
@@ -170,9 +176,10 @@ impl RemoteAgentClient {
                 .authorized_with(&query.list(self.workspace_id()), &row_options(limit))
                 .await
             {
-                Err(AgentError::Transport(TransportError::BodyTooLarge { .. })) if limit > 1 => {
-                    query.limit = Some(limit / 2);
-                }
+                Err(
+                    AgentError::Transport(TransportError::BodyTooLarge { .. })
+                    | AgentError::Api(ApiError::TooDear { .. }),
+                ) if limit > 1 => query.limit = Some(limit / 2),
                 page => return page.map(|page| Rows::of(page, limit)),
             }
         }
@@ -185,7 +192,7 @@ pub(crate) const MAX_ROWS: u32 = 500;
 const DEFAULT_LIMIT: u32 = 100;
 /// The most that the rows of one answer may measure, so that an agent's memory is bounded.
 const PAGE_BYTES: u64 = 10 * 1024 * 1024;
-/// The most that a single row may measure.
+/// The most that a single row may measure. Of one that would take much more memory than bytes, only its place is read.
 const ROW_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A row may be nested as deep as its sender likes: it is skipped then, but it must not hide the others.

@@ -31,4 +31,5 @@ mod rotation;
 #[cfg(feature = "push")]
 mod stub;
 mod surprises;
+mod windows;
 mod world;
