@@ -1,6 +1,6 @@
 //! Rows of the activity log, and which of them are messages to this agent.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -57,7 +57,8 @@ struct RowHead {
 }
 
 /// Who sent a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Sender {
     /// The person at the platform's canvas.
@@ -68,8 +69,8 @@ pub enum Sender {
     Unknown(String),
 }
 
-/// A message to this agent.
-#[derive(Debug, Clone)]
+/// A message to this agent. As JSON it can be kept, and read again by this version and later ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InboundMessage {
     /// The row it came in.
@@ -83,20 +84,26 @@ pub struct InboundMessage {
     /// All its parts.
     pub parts: Vec<Part>,
     /// The sender's own id for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
     /// The task it belongs to, where the sender says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
     /// The JSON-RPC method.
     pub method: String,
     /// [`Role::Agent`] for an answer to something this agent sent; it is not answered in turn.
     pub role: Role,
     /// The sender's metadata.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// The sender's name, where the platform tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_name: Option<String>,
     /// The sender's role, where the platform tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_role: Option<String>,
     /// Where the sender's agent card is, where the platform tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_card_url: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! Messages between agents: the A2A 0.3 shapes that the platform speaks.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::FilePart;
@@ -98,6 +98,20 @@ impl Part {
             Self::Text(text) => Some(text),
             _ => None,
         }
+    }
+}
+
+/// As it goes over the wire, tagged with `kind`.
+impl Serialize for Part {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+/// Any JSON is a part; one of unknown shape is kept as it is.
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(|part| Self::from_json(&part))
     }
 }
 

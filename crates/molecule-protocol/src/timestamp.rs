@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,18 @@ impl Timestamp {
     #[must_use]
     pub const fn unix_seconds(&self) -> i64 {
         self.seconds
+    }
+
+    /// How much later this is; nothing if it is earlier.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Duration {
+        let nanos = |time: &Self| i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos);
+        let nanos = u128::try_from(nanos(self) - nanos(earlier)).unwrap_or(0);
+        let rest = (nanos % 1_000_000_000) as u32;
+        Duration::new(
+            u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX),
+            rest,
+        )
     }
 
     /// One microsecond later: the next moment that the platform's clock can tell apart.
