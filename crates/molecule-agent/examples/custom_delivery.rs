@@ -49,7 +49,7 @@ impl InboundDelivery for Lines {
         Box::pin(self.next())
     }
 
-    // Called when the message was handled and answered. Whoever reads a queue would remove it there now; what stdin gave is gone anyway.
+    // Called when the agent has the message for good, or with a journal in memory when it is answered. Whoever reads a queue would remove it there now; what stdin gave is gone anyway.
     fn acknowledge<'a>(
         &'a mut self,
         _: &'a InboundMessage,

@@ -15,10 +15,12 @@ use molecule_transport::{
 
 use crate::caller::Caller;
 use crate::client::Settings;
+use crate::files::Files;
 use crate::foreign::Foreign;
 use crate::peers::Peers;
 use crate::tokens::{Given, LOCK_WAIT, Tokens};
-use crate::{AdminClient, AgentError, RemoteAgentClient};
+use crate::vitals::Vitals;
+use crate::{AdminClient, AgentError, Journal, RemoteAgentClient};
 
 /// How often the agent says that it lives.
 pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
@@ -43,6 +45,7 @@ pub struct ClientBuilder {
     url_cache_ttl: Duration,
     allow_private_peers: bool,
     peer_transport: Option<Arc<dyn Transport>>,
+    files: Files,
     connection: Connection,
 }
 
@@ -86,6 +89,7 @@ impl ClientBuilder {
             url_cache_ttl: molecule_peers::DEFAULT_TTL,
             allow_private_peers: false,
             peer_transport: None,
+            files: Files::default(),
             connection: Connection::default(),
         }
     }
@@ -172,6 +176,13 @@ impl ClientBuilder {
         self
     }
 
+    /// File work (token, cursor, journal) on the async thread, where it holds up everything else for as long as the disk takes. It is
+    /// for simulations in one thread, whose order of events must not depend on other threads. Default: on threads of its own.
+    pub const fn inline_files(mut self) -> Self {
+        self.files = Files::Inline;
+        self
+    }
+
     /// The organisation whose tenant the platform is, sent as `X-Molecule-Org-Id`.
     pub fn org_id(mut self, org_id: impl Into<String>) -> Self {
         self.connection.org_id = Some(org_id.into());
@@ -234,7 +245,7 @@ impl ClientBuilder {
         );
         let caller = self.connection.caller(
             self.platform,
-            Tokens::new(self.given, &state_dir, self.token_lock_wait),
+            Tokens::new(self.given, &state_dir, self.token_lock_wait, self.files),
             clock.clone(),
         )?;
         let (heartbeat_interval, state_poll_interval, poll_interval) = self.intervals;
@@ -246,6 +257,9 @@ impl ClientBuilder {
             a2a_timeout: self.a2a_timeout,
             workspace_id: self.workspace_id,
             delivery: self.delivery,
+            files: self.files,
+            journal: default_journal(&state_dir).with_files(self.files),
+            vitals: Vitals::new(Arc::clone(&clock)),
             state_dir,
             heartbeat_interval,
             state_poll_interval,
@@ -268,6 +282,7 @@ impl ClientBuilder {
             Some(Given::Fixed(token)),
             Path::new(""),
             self.token_lock_wait,
+            self.files,
         );
         Ok(AdminClient::new(self.connection.caller(
             self.platform,
@@ -308,6 +323,16 @@ impl Connection {
             self.deadline,
         ))
     }
+}
+
+#[cfg(feature = "journal")]
+fn default_journal(state_dir: &Path) -> Journal {
+    Journal::open(state_dir.join("journal.redb"))
+}
+
+#[cfg(not(feature = "journal"))]
+fn default_journal(_: &Path) -> Journal {
+    Journal::volatile()
 }
 
 fn reqwest(ca_file: Option<PathBuf>) -> Result<ReqwestTransport, AgentError> {

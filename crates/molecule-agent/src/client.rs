@@ -14,11 +14,14 @@ use molecule_token_store::Token;
 #[cfg(feature = "plugins")]
 use molecule_transport::Body;
 use molecule_transport::{CallOptions, Clock};
+use tokio::sync::watch;
 
 use crate::caller::Caller;
+use crate::files::Files;
 use crate::foreign::Foreign;
 use crate::peers::Peers;
-use crate::{AgentError, ClientBuilder};
+use crate::vitals::Vitals;
+use crate::{AgentError, AgentStatus, ClientBuilder, Journal};
 
 /// A remote agent's connection to its platform. Cloning it is cheap; clones share everything.
 #[derive(Debug, Clone)]
@@ -42,6 +45,9 @@ pub(crate) struct Settings {
     pub(crate) caller: Caller,
     pub(crate) peers: Peers,
     pub(crate) foreign: Foreign,
+    pub(crate) files: Files,
+    pub(crate) journal: Journal,
+    pub(crate) vitals: Vitals,
 }
 
 impl RemoteAgentClient {
@@ -73,6 +79,36 @@ impl RemoteAgentClient {
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.settings.clock
+    }
+
+    pub(crate) fn files(&self) -> Files {
+        self.settings.files
+    }
+
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.settings.vitals
+    }
+
+    /// How the agent is, now and whenever that changes. Only the loops of this client and of its clones report to it.
+    ///
+    /// ```no_run
+    /// # async fn f(client: molecule_agent::RemoteAgentClient) {
+    /// let mut status = client.watch_status();
+    /// while status.changed().await.is_ok() {
+    ///     println!("{}", status.borrow_and_update().state);
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn watch_status(&self) -> watch::Receiver<AgentStatus> {
+        self.vitals().watch()
+    }
+
+    /// The journal that the agent loop uses unless it is given another: with the feature `journal` the file `journal.redb` in the
+    /// agent's directory, else one in memory.
+    #[must_use]
+    pub fn journal(&self) -> Journal {
+        self.settings.journal.clone()
     }
 
     /// The workspace that this agent is.

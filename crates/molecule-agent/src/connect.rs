@@ -8,6 +8,7 @@ use molecule_protocol::endpoints::Lookup;
 use tokio_util::sync::CancellationToken;
 
 use crate::life::{describe, pause};
+use crate::vitals::{Phase, Work};
 use crate::{
     AgentError, AgentLoop, Handler, PollOptions, RegisterOptions, Registration, RemoteAgentClient,
     StopReason,
@@ -99,7 +100,20 @@ impl RemoteAgentClient {
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
         self.require_polling()?;
-        let handler: Arc<dyn Handler> = Arc::new(handler);
+        let run = self.vitals().begin();
+        let ended = self
+            .stay_connected(Arc::new(handler), options, cancel)
+            .await;
+        run.ended(&ended);
+        ended
+    }
+
+    async fn stay_connected(
+        &self,
+        handler: Arc<dyn Handler>,
+        options: Connect,
+        cancel: &CancellationToken,
+    ) -> Result<StopReason, AgentError> {
         let (mut register, mut has_run) = (options.register, false);
         loop {
             // Only the look may be cut short: a registration may bring a token, which is shown once.
@@ -119,11 +133,12 @@ impl RemoteAgentClient {
                     }
                     let delivery = self.poll_delivery(options.poll.clone());
                     let agent_loop = options.agent_loop.clone();
-                    self.run_agent_loop(handler.clone(), delivery, agent_loop, cancel)
+                    self.live(handler.clone(), delivery, agent_loop, cancel)
                         .await?
                 }
                 Err(AgentError::Paused(_)) => StopReason::Paused,
                 Err(error) if has_run && error.may_pass() => {
+                    self.vitals().failed(Work::State, &error);
                     tracing::warn!(error = describe(&error), "coming back failed; trying again");
                     tokio::select! {
                         () = cancel.cancelled() => return Ok(StopReason::Cancelled),
@@ -139,9 +154,11 @@ impl RemoteAgentClient {
                 return Ok(reason);
             }
             tracing::info!(workspace = %self.workspace_id(), "paused; waiting to be resumed");
+            self.vitals().phase(Phase::Paused);
             if let Some(reason) = self.wait_while_paused(cancel).await {
                 return Ok(reason);
             }
+            self.vitals().phase(Phase::Running);
         }
     }
 
@@ -153,10 +170,13 @@ impl RemoteAgentClient {
                 () = pause(self.clock().as_ref(), self.settings().state_poll_interval) => {}
             }
             match self.look().await {
-                Ok(Lookup::Found(info)) if info.status == WorkspaceStatus::Paused => {}
+                Ok(Lookup::Found(info)) if info.status == WorkspaceStatus::Paused => {
+                    self.vitals().succeeded(Work::State);
+                }
                 Ok(Lookup::Found(_)) => return None,
                 Ok(_) => return Some(StopReason::Removed),
                 Err(error) => {
+                    self.vitals().failed(Work::State, &error);
                     tracing::warn!(error = describe(&error), "asking for the state failed");
                 }
             }

@@ -8,10 +8,11 @@ use crate::AgentError;
 /// What brings messages to [`run_agent_loop`](crate::RemoteAgentClient::run_agent_loop). [`PollDelivery`](crate::PollDelivery)
 /// asks the platform; anything else that has messages for an agent can be one too.
 ///
-/// The agent takes one message after the other: it asks for the next only after it acknowledged the one before, which it does when the
-/// message is handled and its answer was taken. What is not acknowledged when the agent ends should come again in its next run,
-/// so that every message is handled at least once. The agent knows a message that comes twice within minutes, under the
-/// same sender, id and text, and does not handle it again.
+/// The agent asks for the next message only after it acknowledged the one before, which it does when the message is in its
+/// [`Journal`](crate::Journal); with a journal in memory, when it is handled and its answer was taken. What is not acknowledged when
+/// the agent ends should come again in its next run, so that every message is handled at least once. The agent knows a message that comes
+/// again under its activity id, or within minutes under the same sender, id and text, and does not handle it again: so each message
+/// needs an activity id of its own.
 ///
 /// A delivery runs on a task of its own: heartbeats do not wait for it. If it panics, the agent ends with
 /// [`AgentError::TaskFailed`].
@@ -60,7 +61,7 @@ pub trait InboundDelivery: Send + 'static {
     /// [`DeliveryError::Final`] ends the agent. `?` on an [`AgentError`] picks the one that its kind suggests.
     fn receive(&mut self) -> BoxFuture<'_, Result<Received, DeliveryError>>;
 
-    /// The agent is done with the message that was received last: it should not come again, also not after a crash. It is awaited to its
+    /// The agent has the message that was received last: it should not come again, also not after a crash. It is awaited to its
     /// end, also when the agent has to stop.
     ///
     /// # Errors

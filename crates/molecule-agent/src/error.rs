@@ -132,6 +132,52 @@ pub enum AgentError {
         #[source]
         source: std::io::Error,
     },
+    /// The journal cannot be read or written now.
+    #[error(
+        "cannot {action} the journal {}; no message is taken before that works; make room on the disk, or check the directory's \
+         owner", path.display()
+    )]
+    Journal {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Somebody else has the journal open.
+    #[error(
+        "the journal {} is open in another process: is another agent running for this workspace?", path.display()
+    )]
+    JournalInUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is in the journal's file is not what an agent wrote there.
+    #[error(
+        "the journal {} is damaged; restore it from a copy, or move it aside: the messages that wait in it are not handled then", path.display()
+    )]
+    JournalDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: BoxError,
+    },
+    /// The journal was written by a later version.
+    #[error(
+        "the journal {} was written by a later version (its schema is {found}, and this version knows {known}); use that version, or \
+         move the file aside: the messages that wait in it are not handled then", path.display()
+    )]
+    JournalNewer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: u64,
+        /// The latest schema that this version knows.
+        known: u64,
+    },
     /// The key of a delegation cannot be kept on disk, without which it might be done twice.
     #[error(
         "cannot {action} {} to keep the key of a delegation, and nothing was sent; check the disk and the directory's owner, \
@@ -298,7 +344,7 @@ pub enum ErrorKind {
     Paused,
     /// The platform lacks what is needed.
     Unsupported,
-    /// What arrived is not what it should be, and was refused.
+    /// What arrived, or what is on disk, is not what it should be, and was refused.
     Integrity,
     /// It may work later.
     Temporary,
@@ -340,6 +386,9 @@ impl AgentError {
             Self::DelegationJournal { .. } | Self::DamagedDelegationKey { .. } => {
                 ErrorKind::Unexpected
             }
+            Self::Journal { .. } | Self::JournalInUse { .. } => ErrorKind::Temporary,
+            Self::JournalDamaged { .. } => ErrorKind::Integrity,
+            Self::JournalNewer { .. } => ErrorKind::Usage,
             Self::TokenGivenElsewhere | Self::UnknownApproval(_) => ErrorKind::Usage,
             Self::AttachmentUri(_) | Self::UnfitSecrets(_) => ErrorKind::Usage,
             Self::TokenReplaced | Self::Undecided { .. } => ErrorKind::Temporary,

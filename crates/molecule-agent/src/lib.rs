@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod agent_loop;
+mod agent_state;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod builder;
@@ -14,10 +15,11 @@ mod delegation;
 mod delivery;
 mod environment;
 mod error;
+mod files;
 mod foreign;
-mod handled;
 mod handler;
 mod inbound;
+mod journal;
 mod life;
 mod patience;
 mod peers;
@@ -31,11 +33,9 @@ mod peers;
 )]
 #[doc = include_str!("../PARITY.md")]
 pub mod parity {}
-mod ping_pong;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod registration;
-mod reply;
 #[cfg(feature = "push")]
 pub mod stub;
 mod tokens;
@@ -46,6 +46,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use account::{ChatPages, OldToken, Rotation};
 pub use admin::AdminClient;
 pub use agent_loop::AgentLoop;
+pub use agent_state::{AgentState, AgentStatus};
 pub use builder::{
     ClientBuilder, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_POLL_INTERVAL, DEFAULT_STATE_POLL_INTERVAL,
     default_state_dir,
@@ -61,6 +62,7 @@ pub use handler::{Handler, HandlerOutcome, blocking_handler};
 pub use inbound::{
     Batch, Cursor, CursorSupport, FetchInbound, InboundLog, Item, PollDelivery, PollOptions, Since,
 };
+pub use journal::{DeadLetter, Journal};
 pub use life::{HeartbeatLoop, StopReason, TaskReport};
 #[cfg(feature = "plugins")]
 pub use plugins::{InstallRecorded, PluginInstall, PluginOptions, Progress};

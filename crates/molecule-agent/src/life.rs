@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use molecule_protocol::endpoints::WorkspaceState;
 use molecule_transport::Clock;
+use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::vitals::Vitals;
+use crate::vitals::Work;
 use crate::{AgentError, RemoteAgentClient};
 
 /// Why a loop ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StopReason {
     /// The workspace's user paused it.
@@ -24,10 +26,12 @@ pub enum StopReason {
     Cancelled,
     /// As many beats were sent as the caller wanted.
     MaxIterations,
+    /// Something failed for good. Loops return the error instead; a status has this.
+    Failed,
 }
 
 impl StopReason {
-    /// The word for it: `paused`, `removed`, `cancelled` or `max_iterations`.
+    /// The word for it: `paused`, `removed`, `cancelled`, `max_iterations` or `failed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,6 +39,7 @@ impl StopReason {
             Self::Removed => "removed",
             Self::Cancelled => "cancelled",
             Self::MaxIterations => "max_iterations",
+            Self::Failed => "failed",
         }
     }
 
@@ -127,11 +132,15 @@ impl RemoteAgentClient {
         options: HeartbeatLoop,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
-        let mut life = Life::start(self, options, Arc::default());
-        tokio::select! {
+        let run = self.vitals().begin();
+        let mut life = Life::start(self, options);
+        let ended = tokio::select! {
+            biased;
             () = cancel.cancelled() => Ok(StopReason::Cancelled),
             reason = life.ended() => reason,
-        }
+        };
+        run.ended(&ended);
+        ended
     }
 }
 
@@ -142,13 +151,9 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    pub(crate) fn start(
-        client: &RemoteAgentClient,
-        options: HeartbeatLoop,
-        vitals: Arc<Vitals>,
-    ) -> Self {
+    pub(crate) fn start(client: &RemoteAgentClient, options: HeartbeatLoop) -> Self {
         let mut tasks = JoinSet::new();
-        tasks.spawn(beat(client.clone(), options, vitals));
+        tasks.spawn(beat(client.clone(), options));
         tasks.spawn(watch(client.clone()));
         Self { tasks }
     }
@@ -163,11 +168,7 @@ impl Life {
 }
 
 /// The first beat goes out at once; each later one a little before the interval is over, never after it.
-async fn beat(
-    client: RemoteAgentClient,
-    options: HeartbeatLoop,
-    vitals: Arc<Vitals>,
-) -> StopReason {
+async fn beat(client: RemoteAgentClient, options: HeartbeatLoop) -> StopReason {
     for number in 0..options.max_iterations.unwrap_or(u64::MAX) {
         if number > 0 {
             pause(
@@ -176,17 +177,23 @@ async fn beat(
             )
             .await;
         }
-        let mut beat = vitals.report(client.beat(), client.clock().now());
+        let mut beat = client.vitals().report(client.beat());
         if let Some(supplier) = &options.task_supplier {
             let report = supplier();
             beat = beat.with_work(report.active_tasks, report.current_task);
         }
         match client.heartbeat(beat).await {
-            Ok(()) => tracing::debug!("heartbeat"),
-            Err(error) => tracing::warn!(
-                error = describe(&error),
-                "heartbeat failed; the next one tries again"
-            ),
+            Ok(()) => {
+                client.vitals().succeeded(Work::Heartbeat);
+                tracing::debug!("heartbeat");
+            }
+            Err(error) => {
+                client.vitals().failed(Work::Heartbeat, &error);
+                tracing::warn!(
+                    error = describe(&error),
+                    "heartbeat failed; the next one tries again"
+                );
+            }
         }
     }
     // A pause that came with the last beat is the better reason.
@@ -199,11 +206,17 @@ async fn beat(
 async fn watch(client: RemoteAgentClient) -> StopReason {
     loop {
         match client.poll_state().await {
-            Ok(state) => match StopReason::of(&state) {
-                Some(reason) => return reason,
-                None => come_back(&client, &state).await,
-            },
-            Err(error) => tracing::warn!(error = describe(&error), "asking for the state failed"),
+            Ok(state) => {
+                client.vitals().succeeded(Work::State);
+                match StopReason::of(&state) {
+                    Some(reason) => return reason,
+                    None => come_back(&client, &state).await,
+                }
+            }
+            Err(error) => {
+                client.vitals().failed(Work::State, &error);
+                tracing::warn!(error = describe(&error), "asking for the state failed");
+            }
         }
         pause(
             client.clock().as_ref(),

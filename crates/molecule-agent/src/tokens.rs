@@ -8,7 +8,8 @@ use molecule_token_store::{
     MountedToken, Revision, RotationLock, Token, TokenStore, TokenStoreError, Wait, read_mounted,
 };
 use molecule_transport::{Bearer, BoxError, BoxFuture, TokenSource};
-use tokio::task::{JoinError, spawn_blocking};
+
+use crate::files::Files;
 
 /// How long another process may hold the token file before that is an error, unless the builder says otherwise.
 pub(crate) const LOCK_WAIT: Wait = Wait::For(Duration::from_secs(5));
@@ -61,6 +62,7 @@ impl TokenOrigin {
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
     shared: Arc<Shared>,
+    files: Files,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,7 @@ struct Seen {
 }
 
 impl Tokens {
-    pub(crate) fn new(given: Option<Given>, dir: &Path, lock_wait: Wait) -> Self {
+    pub(crate) fn new(given: Option<Given>, dir: &Path, lock_wait: Wait, files: Files) -> Self {
         let shared = Shared {
             given,
             store: TokenStore::new(dir),
@@ -92,6 +94,7 @@ impl Tokens {
         };
         Self {
             shared: Arc::new(shared),
+            files,
         }
     }
 
@@ -107,12 +110,12 @@ impl Tokens {
     /// Keeps a token that the platform issued.
     pub(crate) async fn save(&self, token: Token) -> Result<(), TokenStoreError> {
         let shared = Arc::clone(&self.shared);
-        blocking(move || {
+        let save = move || {
             shared.store.save(&token, shared.lock_wait)?;
             shared.seen().issued = true;
             Ok(())
-        })
-        .await
+        };
+        self.files.run(save).await
     }
 
     /// Whether the token is the one in the agent's own file, which a new one can replace for good.
@@ -123,7 +126,8 @@ impl Tokens {
     /// Keeps others from rotating the token, or says that somebody does.
     pub(crate) async fn lock_rotation(&self) -> Result<RotationLock, TokenStoreError> {
         let shared = Arc::clone(&self.shared);
-        blocking(move || shared.store.lock_rotation(Wait::No)).await
+        let lock = move || shared.store.lock_rotation(Wait::No);
+        self.files.run(lock).await
     }
 
     /// Where the token of the next call comes from.
@@ -135,9 +139,10 @@ impl Tokens {
         }
     }
 
+    /// Locks may be waited for, so the file is read where blocking is allowed.
     async fn read(&self) -> Result<(Option<Token>, u64), TokenStoreError> {
         let shared = Arc::clone(&self.shared);
-        blocking(move || shared.read()).await
+        self.files.run(move || shared.read()).await
     }
 }
 
@@ -196,21 +201,6 @@ fn same(one: Option<&Token>, other: Option<&Token>) -> bool {
         (None, None) => true,
         _ => false,
     }
-}
-
-/// Locks may be waited for, so the file is read where blocking is allowed.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, TokenStoreError> + Send + 'static,
-) -> Result<T, TokenStoreError> {
-    finished(spawn_blocking(work).await)
-}
-
-/// The output of a blocking task. It is never cancelled, and its panic goes on here.
-pub(crate) fn finished<T>(joined: Result<T, JoinError>) -> T {
-    joined.unwrap_or_else(|error| match error.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        Err(error) => panic!("{error}: the runtime is shutting down"),
-    })
 }
 
 impl TokenSource for Tokens {

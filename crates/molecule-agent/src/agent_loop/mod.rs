@@ -1,26 +1,29 @@
 //! The agent's life: it beats, it takes messages, it answers each once, it stops when it is told to.
 
+mod answering;
+mod crew;
+mod dispatch;
+mod intake;
+mod lanes;
+mod ledger;
+mod ping_pong;
+mod reply;
+mod stopping;
+mod worker;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_protocol::{InboundMessage, Role};
-use molecule_transport::within;
-use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::handled::Handled;
-use crate::life::{Life, describe, pause};
-use crate::ping_pong::PingPong;
-use crate::reply::{Reply, Verdict};
-use crate::vitals::{Vitals, Work};
+use crate::life::Life;
+use crate::vitals::Phase;
 use crate::{
-    AgentError, DeliveryError, Handler, HandlerOutcome, HeartbeatLoop, InboundDelivery, Received,
-    RemoteAgentClient, StopReason, TaskReport,
+    AgentError, Handler, HeartbeatLoop, InboundDelivery, Journal, RemoteAgentClient, StopReason,
+    TaskReport,
 };
-
-/// The longest wait between two tries of a reply.
-const MAX_BACKOFF: Duration = Duration::from_secs(30);
+use crew::Crew;
+use ledger::Ledger;
 
 /// Options of [`RemoteAgentClient::run_agent_loop`].
 #[derive(Debug, Clone)]
@@ -28,6 +31,14 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 pub struct AgentLoop {
     /// How long a running handler may take when the agent has to stop. Default: 30 s.
     pub drain_timeout: Duration,
+    /// How many handlers may run at the same time. Messages of one conversation are handled one after the other all the same. Default: 4.
+    pub concurrency: usize,
+    /// How often a handler is started with a message before the message is given up. Default: 3.
+    pub attempts: u32,
+    /// How often in a row a peer is answered. Default: 200.
+    pub max_turns: u32,
+    /// Where messages are kept until the agent is done with them. Default: [`RemoteAgentClient::journal`].
+    pub journal: Option<Journal>,
     /// How it stays alive, and what it reports. Default: until the workspace is paused or deleted, and the messages that it handles.
     pub heartbeats: HeartbeatLoop,
 }
@@ -36,6 +47,10 @@ impl Default for AgentLoop {
     fn default() -> Self {
         Self {
             drain_timeout: Duration::from_secs(30),
+            concurrency: 4,
+            attempts: 3,
+            max_turns: 200,
+            journal: None,
             heartbeats: HeartbeatLoop::new(),
         }
     }
@@ -52,6 +67,39 @@ impl AgentLoop {
     #[must_use]
     pub const fn with_drain_timeout(mut self, timeout: Duration) -> Self {
         self.drain_timeout = timeout;
+        self
+    }
+
+    /// Sets how many handlers may run at the same time; at least one does. Each conversation, with the canvas user or with a peer, is
+    /// handled in order: its next message waits until the one before is answered. An answer on its way does not count as a handler.
+    /// With a journal that does not last there is one at a time.
+    #[must_use]
+    pub const fn with_concurrency(mut self, handlers: usize) -> Self {
+        self.concurrency = handlers;
+        self
+    }
+
+    /// Sets how often a handler is started with a message, at least once: it is started again after 1 s, 2 s, 4 s and so on if it fails,
+    /// or if the agent ends with it. After the last time the message is a dead letter of the [`Journal`], and its sender is told once.
+    #[must_use]
+    pub const fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// Sets how often in a row a peer is answered, so that two agents do not talk to each other without end. A message counts if it came
+    /// after the answer before it and could be about it, and less than a minute later. One too many is not handled: it is a dead
+    /// letter of the [`Journal`], which can be retried. A minute's pause begins a new count.
+    #[must_use]
+    pub const fn with_max_turns(mut self, turns: u32) -> Self {
+        self.max_turns = turns;
+        self
+    }
+
+    /// Sets where messages are kept until the agent is done with them.
+    #[must_use]
+    pub fn with_journal(mut self, journal: Journal) -> Self {
+        self.journal = Some(journal);
         self
     }
 
@@ -104,168 +152,36 @@ impl RemoteAgentClient {
         options: AgentLoop,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
-        let vitals = Arc::new(Vitals::default());
-        let mut life = Life::start(self, options.heartbeats, Arc::clone(&vitals));
-        let taking = CancellationToken::new();
-        let _stop_taking = taking.clone().drop_guard();
-        let deliverer = Deliverer {
-            client: self.clone(),
-            handler: Arc::new(handler),
-            handled: Handled::default(),
-            ping_pong: PingPong::default(),
-            vitals,
-            taking: taking.clone(),
-        };
-        let mut delivering = AbortOnDropHandle::new(tokio::spawn(deliverer.run(delivery)));
-        let reason = tokio::select! {
-            () = cancel.cancelled() => StopReason::Cancelled,
-            reason = life.ended() => reason?,
-            ended = &mut delivering => return Err(ended_by_itself(ended)),
-        };
-        taking.cancel();
-        match within(self.clock().as_ref(), options.drain_timeout, delivering).await {
-            Ok(ended) => ended.map_err(|_| AgentError::TaskFailed("delivery"))??,
-            Err(_) => tracing::warn!(
-                "the handler did not finish in time; its message is handled again next time"
-            ),
-        }
-        Ok(reason)
-    }
-}
-
-/// An agent without a delivery would be deaf, and nobody would know.
-fn ended_by_itself(ended: Result<Result<(), AgentError>, JoinError>) -> AgentError {
-    match ended {
-        Ok(Ok(())) => AgentError::DeliveryEnded,
-        Ok(Err(error)) => error,
-        Err(_) => AgentError::TaskFailed("delivery"),
-    }
-}
-
-/// Takes messages one by one.
-struct Deliverer {
-    client: RemoteAgentClient,
-    handler: Arc<dyn Handler>,
-    handled: Handled,
-    ping_pong: PingPong,
-    vitals: Arc<Vitals>,
-    /// Cancelled when no further message is to be taken.
-    taking: CancellationToken,
-}
-
-impl Deliverer {
-    /// Ends without an error when no further message is to be taken, or will come.
-    async fn run(mut self, mut delivery: impl InboundDelivery) -> Result<(), AgentError> {
-        while let Some(received) = self.unless_stopped(delivery.receive()).await {
-            match received {
-                Ok(Received::End) => return Ok(()),
-                Ok(Received::Message(message)) => {
-                    self.vitals.record(Work::Delivery, self.now(), None);
-                    self.take(&message).await;
-                    delivery.acknowledge(&message).await?;
-                }
-                Ok(Received::Nothing) => {
-                    self.vitals.record(Work::Delivery, self.now(), None);
-                    // A delivery that does not wait must not keep others from running.
-                    tokio::task::yield_now().await;
-                }
-                Err(DeliveryError::Temporary(error)) => self.wait_out(&error).await,
-                Err(DeliveryError::Final(error)) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    async fn wait_out(&self, error: &AgentError) {
-        let error = describe(error);
-        tracing::warn!(error, "asking for messages failed; trying again");
-        self.vitals.record(Work::Delivery, self.now(), Some(error));
-        let interval = self.client.settings().poll_interval;
-        self.unless_stopped(pause(self.client.clock().as_ref(), interval))
+        let run = self.vitals().begin();
+        let ended = self
+            .live(Arc::new(handler), delivery, options, cancel)
             .await;
+        run.ended(&ended);
+        ended
     }
 
-    /// Handles a message to its end. What it leaves undone is in the log again after a restart.
-    async fn take(&mut self, message: &InboundMessage) {
-        if self.handled.has(message, self.now()) {
-            return tracing::info!(activity = %message.activity_id, "delivered again; it was handled already");
-        }
-        let vitals = Arc::clone(&self.vitals);
-        let _busy = vitals.busy(format!("message {}", message.activity_id));
-        tracing::info!(activity = %message.activity_id, sender = ?message.sender, "message");
-        let goes_on = self.ping_pong.goes_on(message, self.now());
-        match self.handle(message).await {
-            Some(_) if goes_on => {
-                tracing::warn!(activity = %message.activity_id, sender = ?message.sender,
-                    "not answered: this peer sends the agent's own answers back, as if they were questions");
-            }
-            Some(text) => {
-                self.answer(message, &text).await;
-                self.ping_pong.answered(message, &text, self.now());
-            }
-            None => {}
-        }
-        self.handled.add(message, self.now());
-    }
-
-    /// Runs the handler on a task of its own, so that its panic is its failure alone.
-    async fn handle(&self, message: &InboundMessage) -> Option<String> {
-        let (handler, message_too) = (Arc::clone(&self.handler), message.clone());
-        let handling =
-            AbortOnDropHandle::new(tokio::spawn(
-                async move { handler.handle(message_too).await },
-            ));
-        let outcome = handling
-            .await
-            .unwrap_or_else(|_| HandlerOutcome::Error("the handler panicked".to_owned()));
-        let error = match &outcome {
-            HandlerOutcome::Error(error) => Some(error.clone()),
-            _ => None,
-        };
-        self.vitals
-            .record(Work::Handling, self.now(), error.clone());
-        if let Some(error) = &error {
-            tracing::warn!(activity = %message.activity_id, error, "the handler failed");
-        }
-        match outcome {
-            _ if message.role == Role::Agent => None,
-            HandlerOutcome::Reply(text) => Some(text).filter(|text| !text.is_empty()),
-            HandlerOutcome::Error(error) => Some(format!("Agent error: {error}")),
-            HandlerOutcome::Nothing => None,
-        }
-    }
-
-    /// Tries until the platform took the answer, or it turns out that nobody will.
-    async fn answer(&self, message: &InboundMessage, text: &str) {
-        let mut reply = Reply::new(&self.client, message, text);
-        while let Err(error) = reply.attempt().await {
-            let verdict = reply.verdict(&error);
-            if verdict == Verdict::Delivered {
-                break;
-            }
-            let error = describe(&error);
-            self.vitals
-                .record(Work::Handling, self.now(), Some(error.clone()));
-            if verdict == Verdict::GiveUp {
-                return tracing::error!(activity = %message.activity_id, error, "the answer cannot be delivered");
-            }
-            tracing::warn!(activity = %message.activity_id, error, "answering failed; trying again");
-            let backoff = Duration::from_secs(1 << (reply.tries() - 1).min(5)).min(MAX_BACKOFF);
-            pause(self.client.clock().as_ref(), backoff).await;
-        }
-        tracing::info!(activity = %message.activity_id, "answered");
-    }
-
-    /// The output of `work`, unless no further message is to be taken.
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
+    /// The loop itself: life, intake and the work on messages, each on tasks of its own.
+    pub(crate) async fn live(
+        &self,
+        handler: Arc<dyn Handler>,
+        delivery: impl InboundDelivery,
+        options: AgentLoop,
+        cancel: &CancellationToken,
+    ) -> Result<StopReason, AgentError> {
+        let ledger = Ledger::new(self, options.journal.clone());
+        let waiting = ledger.begin().await?;
+        let mut life = Life::start(self, options.heartbeats.clone());
+        let mut crew = Crew::start(ledger, handler, delivery, &options, waiting);
+        let ended = tokio::select! {
             biased;
-            () = self.taking.cancelled() => None,
-            output = work => Some(output),
-        }
-    }
-
-    fn now(&self) -> Duration {
-        self.client.clock().now()
+            () = cancel.cancelled() => Ok(StopReason::Cancelled),
+            reason = life.ended() => reason,
+            error = crew.ended() => Err(error),
+        };
+        self.vitals().phase(Phase::Draining);
+        let drained = crew
+            .drain(self.clock().as_ref(), options.drain_timeout)
+            .await;
+        ended.and_then(|reason| drained.map(|()| reason))
     }
 }

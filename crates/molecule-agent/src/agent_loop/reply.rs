@@ -6,10 +6,16 @@ use molecule_transport::{Phase, TransportError};
 use uuid::Uuid;
 
 use crate::inbound::MAX_ROWS;
+use crate::journal::Answer;
 use crate::{AgentError, FetchInbound, RemoteAgentClient};
 
 /// How often a server that fails is asked, where it fails for this answer alone: a peer's, or the platform with a 500.
 const MAX_TRIES: u32 = 10;
+
+/// What a message to a peer says: an answer,
+const REPLY: &[u8] = b"reply";
+/// or that there is none. The answer may follow, once somebody had the message handled again.
+const FAILURE: &[u8] = b"failure";
 
 impl RemoteAgentClient {
     /// Answers a message: the canvas user by a notification, a peer by a message through the platform.
@@ -19,6 +25,15 @@ impl RemoteAgentClient {
     /// # Errors
     /// [`AgentError::UnknownSender`] when there is nobody to answer; when the platform refuses, or gives no usable answer.
     pub async fn reply(&self, message: &InboundMessage, text: &str) -> Result<(), AgentError> {
+        self.reply_as(REPLY, message, text).await
+    }
+
+    async fn reply_as(
+        &self,
+        kind: &[u8],
+        message: &InboundMessage,
+        text: &str,
+    ) -> Result<(), AgentError> {
         match &message.sender {
             Sender::CanvasUser => self.notify(text, &[]).await,
             Sender::Peer(peer) => {
@@ -26,7 +41,7 @@ impl RemoteAgentClient {
                     .message_id
                     .clone()
                     .unwrap_or_else(|| message.activity_id.to_string());
-                let reply = Message::reply(reply_id(message), text, &asked);
+                let reply = Message::reply(reply_id(kind, message), text, &asked);
                 self.send_message(*peer, reply).await.map(|_| ())
             }
             Sender::Unknown(sender) => Err(AgentError::UnknownSender(sender.clone())),
@@ -35,25 +50,22 @@ impl RemoteAgentClient {
     }
 }
 
-fn reply_id(message: &InboundMessage) -> String {
-    Uuid::new_v5(message.activity_id.as_uuid(), b"reply").to_string()
+/// The same for each try, and another for each kind.
+fn reply_id(kind: &[u8], message: &InboundMessage) -> String {
+    Uuid::new_v5(message.activity_id.as_uuid(), kind).to_string()
 }
 
 /// One answer on its way.
-pub(crate) struct Reply<'a> {
+#[derive(Debug)]
+pub(super) struct Reply<'a> {
     client: &'a RemoteAgentClient,
     message: &'a InboundMessage,
-    text: &'a str,
-    tries: u32,
-    /// An earlier try may have arrived.
-    unsure: bool,
-    /// The newest row of the log before the first try: a notification has no id by which to find it later.
-    mark: Option<ActivityId>,
+    answer: &'a mut Answer,
 }
 
 /// What a failed try means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     /// It arrived all the same.
     Delivered,
     /// It may yet arrive.
@@ -63,44 +75,57 @@ pub(crate) enum Verdict {
 }
 
 impl<'a> Reply<'a> {
-    pub(crate) const fn new(
+    pub(super) const fn new(
         client: &'a RemoteAgentClient,
         message: &'a InboundMessage,
-        text: &'a str,
+        answer: &'a mut Answer,
     ) -> Self {
         Self {
             client,
             message,
-            text,
-            tries: 0,
-            unsure: false,
-            mark: None,
+            answer,
         }
     }
 
-    pub(crate) async fn attempt(&mut self) -> Result<(), AgentError> {
-        self.tries += 1;
-        if self.message.sender == Sender::CanvasUser && self.is_in_the_log().await? {
+    /// Whether the end of the log has to be looked up before the first try: a notification has no id by which to find it later.
+    pub(super) fn needs_mark(&self) -> bool {
+        self.message.sender == Sender::CanvasUser && self.answer.mark.is_none()
+    }
+
+    /// Takes note of where the log ends.
+    pub(super) async fn mark(&mut self) -> Result<(), AgentError> {
+        self.answer.mark = Some(self.newest_row().await?);
+        Ok(())
+    }
+
+    /// Sends it, unless an earlier try arrived.
+    pub(super) async fn attempt(&mut self) -> Result<(), AgentError> {
+        if self.is_in_the_log().await? {
             return Ok(());
         }
-        let sent = self.client.reply(self.message, self.text).await;
-        self.unsure |= sent
+        let kind = if self.answer.is_failure {
+            FAILURE
+        } else {
+            REPLY
+        };
+        let sent = self
+            .client
+            .reply_as(kind, self.message, &self.answer.text)
+            .await;
+        self.answer.unsure |= sent
             .as_ref()
             .is_err_and(|error| !error.surely_without_effect());
         sent
     }
 
-    /// Whether an earlier try arrived. Before the first one it only takes note of where the log ends.
-    async fn is_in_the_log(&mut self) -> Result<bool, AgentError> {
-        let Some(mark) = self.mark else {
-            self.mark = Some(self.newest_row().await?);
+    /// Whether an earlier notification arrived.
+    async fn is_in_the_log(&self) -> Result<bool, AgentError> {
+        let (Some(mark), true) = (self.answer.mark, self.answer.unsure) else {
             return Ok(false);
         };
-        if !self.unsure {
-            return Ok(false);
-        }
         let rows = self.rows_after(mark).await?;
-        Ok(rows.iter().any(|row| notified_text(row) == Some(self.text)))
+        let text = Some(self.answer.text.as_str());
+        Ok(rows.iter().any(|row| notified_text(row) == text))
     }
 
     async fn newest_row(&self) -> Result<ActivityId, AgentError> {
@@ -122,8 +147,9 @@ impl<'a> Reply<'a> {
         }
     }
 
-    pub(crate) fn verdict(&self, error: &AgentError) -> Verdict {
-        let to_peer = matches!(self.message.sender, Sender::Peer(_));
+    /// What it means that the last of so many tries failed like this.
+    pub(super) fn verdict(message: &InboundMessage, error: &AgentError, tries: u32) -> Verdict {
+        let to_peer = matches!(message.sender, Sender::Peer(_));
         match error {
             // The platform goes on delivering after its caller has left.
             AgentError::Transport(TransportError::Timeout {
@@ -136,13 +162,11 @@ impl<'a> Reply<'a> {
                     delivery_confirmed: Some(true),
                 },
             )) => Verdict::Delivered,
-            AgentError::Api(ApiError::A2a(_, A2aRefusal::ByAgent { .. }))
-                if self.tries >= MAX_TRIES =>
-            {
+            AgentError::Api(ApiError::A2a(_, A2aRefusal::ByAgent { .. })) if tries >= MAX_TRIES => {
                 Verdict::GiveUp
             }
             AgentError::Api(ApiError::Unavailable(refusal) | ApiError::A2a(refusal, _))
-                if self.tries >= MAX_TRIES
+                if tries >= MAX_TRIES
                     && (to_peer && refusal.status.is_server_error()
                         || refusal.status == http::StatusCode::INTERNAL_SERVER_ERROR) =>
             {
@@ -151,10 +175,6 @@ impl<'a> Reply<'a> {
             error if error.may_pass() => Verdict::Retry,
             _ => Verdict::GiveUp,
         }
-    }
-
-    pub(crate) const fn tries(&self) -> u32 {
-        self.tries
     }
 }
 

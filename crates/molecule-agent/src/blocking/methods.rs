@@ -18,13 +18,14 @@ use molecule_protocol::{
     Timestamp, TokenId, WorkspaceId,
 };
 use molecule_token_store::Token;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::RemoteAgentClient;
 use crate::{
-    AgentError, CallPeer, CursorSupport, DelegateOptions, DelegationOutcome, DelegationWait,
-    FetchInbound, HeartbeatLoop, PeerMessage, PeerReply, PollDelivery, PollOptions,
-    RegisterOptions, Registration, Rotation, SecretEnv, StopReason,
+    AgentError, AgentStatus, CallPeer, CursorSupport, DelegateOptions, DelegationOutcome,
+    DelegationWait, FetchInbound, HeartbeatLoop, Journal, PeerMessage, PeerReply, PollDelivery,
+    PollOptions, RegisterOptions, Registration, Rotation, SecretEnv, StopReason,
 };
 #[cfg(feature = "plugins")]
 use crate::{PluginInstall, PluginName, PluginOptions};
@@ -81,6 +82,7 @@ impl RemoteAgentClient {
         async fn list_plugin_sources(&self) -> Result<PluginSources, AgentError>;
         #[cfg(feature = "plugins")]
         async fn list_plugins(&self, runtime: Option<&str>) -> Result<Vec<PluginInfo>, AgentError>;
+        fn journal(&self) -> Journal;
         async fn list_approvals(&self) -> Result<Vec<Approval>, AgentError>;
         async fn list_memories(&self, query: MemoryQuery) -> Result<Vec<Memory>, AgentError>;
         async fn list_secrets(&self) -> Result<Vec<SecretInfo>, AgentError>;
@@ -113,6 +115,7 @@ impl RemoteAgentClient {
         async fn upload_attachment(&self, name: &str, mime_type: Option<&str>, content: Vec<u8>) -> Result<Attachment, AgentError>;
         async fn wait_approval(&self, approval_id: &str, patience: Duration) -> Result<Approval, AgentError>;
         async fn wait_delegation(&self, id: DelegationId, options: DelegationWait, cancel: &CancellationToken) -> Result<DelegationOutcome, AgentError>;
+        fn watch_status(&self) -> watch::Receiver<AgentStatus>;
         fn workspace_id(&self) -> WorkspaceId;
     }
 }

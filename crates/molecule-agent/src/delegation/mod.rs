@@ -20,7 +20,7 @@ use molecule_protocol::{
 use molecule_transport::{CallOptions, Timeouts};
 use tokio::task::spawn_blocking;
 
-use crate::tokens::finished;
+use crate::files::finished;
 use crate::{AgentError, RemoteAgentClient};
 use journal::{Call, HeldKey, KeyJournal};
 pub use options::{DelegateOptions, DelegationOutcome, DelegationWait, IdempotencyKey};

@@ -7,10 +7,8 @@ use std::time::Duration;
 use molecule_protocol::{
     ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp, WorkspaceId,
 };
-use tokio::task::spawn_blocking;
 
 use super::{Cursor, CursorSupport, FetchInbound, MAX_ROWS, PagesBack, Rows, Since};
-use crate::tokens::finished;
 use crate::{AgentError, RemoteAgentClient};
 
 /// More than any log goes back, and within what the platform takes.
@@ -127,7 +125,7 @@ impl InboundLog {
 
     async fn save(&self) -> Result<(), AgentError> {
         let (cursor, path) = (self.cursor.clone(), self.path.clone());
-        finished(spawn_blocking(move || cursor.save(&path)).await)
+        self.client.files().run(move || cursor.save(&path)).await
     }
 
     /// The first run: rows that are not wanted count as done. What is there is fetched before what is wanted, so that a

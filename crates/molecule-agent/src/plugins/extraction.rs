@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::cancelling::cancelled;
 use super::pipe::Outlet;
-use crate::tokens::finished;
+use crate::files::finished;
 
 /// An installation on a thread of its own. Dropping it cancels the installation, which then removes what it left. So does the
 /// caller's flag, for as long as somebody waits here.

@@ -1,71 +1,285 @@
-//! How the agent is: what its heartbeats report.
+//! How the agent is: facts that its tasks report, and what follows from them for its heartbeats and its status.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+mod rolling;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use molecule_protocol::endpoints::Heartbeat;
+use molecule_protocol::{ApiError, Timestamp};
+use molecule_transport::Clock;
+use tokio::sync::watch;
 
-/// What lies further back does not count.
-const WINDOW: Duration = Duration::from_secs(60);
+use crate::journal::Counts;
+use crate::life::describe;
+use crate::{AgentError, AgentState, AgentStatus, ErrorKind, StopReason};
+use rolling::Rolling;
 
-/// How much of an error a heartbeat carries, in characters.
+/// How much of an error is told on, in characters.
 const LONGEST_SAMPLE: usize = 200;
+/// The share of failures in the last minute from which on the platform counts an agent as degraded.
+const DEGRADED: f64 = 0.5;
 
-/// Shared by everything that works and the task that reports it.
-#[derive(Debug, Default)]
+/// Shared by everything that works and those who report it.
+#[derive(Debug)]
 pub(crate) struct Vitals {
-    inner: Mutex<Inner>,
+    clock: Arc<dyn Clock>,
+    facts: Mutex<Facts>,
+    status: watch::Sender<AgentStatus>,
 }
 
+/// What the tasks said.
 #[derive(Debug, Default)]
-struct Inner {
+struct Facts {
+    phase: Phase,
     handling: Rolling,
     delivery: Rolling,
+    /// Of each kind of work the error of the last try, if that failed.
+    failing: [Option<String>; Work::COUNT],
+    /// The last answer that the platform owed did not come, and why.
+    away: Option<String>,
     current: Vec<String>,
+    heartbeat_arrived: bool,
 }
 
-/// Which kind of work succeeded or failed. Each has a rate of its own, so that many good polls
-/// do not hide a handler that always fails.
-#[derive(Debug, Clone, Copy)]
+/// What the agent is about, apart from how well it does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Phase {
+    #[default]
+    Running,
+    Paused,
+    Draining,
+    Stopped(StopReason),
+}
+
+/// A kind of work that succeeds or fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    Handling,
+    Journal,
     Delivery,
+    Heartbeat,
+    State,
+    Answering,
+    Handling,
+}
+
+impl Work {
+    const COUNT: usize = 6;
 }
 
 impl Vitals {
-    /// Records how a piece of work ended.
-    pub(crate) fn record(&self, work: Work, now: Duration, error: Option<String>) {
-        let error = error.map(|error| error.chars().take(LONGEST_SAMPLE).collect());
-        let mut inner = self.inner();
-        match work {
-            Work::Handling => inner.handling.record(now, error),
-            Work::Delivery => inner.delivery.record(now, error),
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let now = Timestamp::from(clock.wall());
+        Self {
+            clock,
+            facts: Mutex::default(),
+            status: watch::Sender::new(AgentStatus::new(now)),
         }
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<AgentStatus> {
+        self.status.subscribe()
+    }
+
+    /// The agent begins, and is taken for stopped when the guard is dropped.
+    pub(crate) fn begin(&self) -> Run<'_> {
+        self.change(|facts, _| {
+            facts.heartbeat_arrived = false;
+            facts.away = None;
+            facts.failing = Default::default();
+        });
+        self.phase(Phase::Running);
+        Run { vitals: self }
+    }
+
+    pub(crate) fn phase(&self, phase: Phase) {
+        self.change(|facts, _| facts.phase = phase);
+    }
+
+    pub(crate) fn succeeded(&self, work: Work) {
+        let (now, wall) = (self.clock.now(), Timestamp::from(self.clock.wall()));
+        self.change(|facts, status| {
+            facts.failing[work as usize] = None;
+            match work {
+                Work::Heartbeat => {
+                    facts.heartbeat_arrived = true;
+                    status.heartbeats += 1;
+                    status.last_heartbeat = Some(wall);
+                }
+                Work::Delivery => {
+                    facts.delivery.record(now, None);
+                    status.last_poll = Some(wall);
+                }
+                Work::Handling => {
+                    facts.handling.record(now, None);
+                    status.handled += 1;
+                }
+                Work::Answering => status.answered += 1,
+                Work::Journal | Work::State => {}
+            }
+            if matches!(work, Work::Heartbeat | Work::Delivery | Work::State) {
+                facts.away = None;
+            }
+        });
+    }
+
+    pub(crate) fn failed(&self, work: Work, error: &AgentError) {
+        let text = describe(error);
+        let calls = matches!(work, Work::Heartbeat | Work::Delivery | Work::State);
+        if calls && is_away(error) {
+            self.change(|facts, _| facts.away = Some(sample(&text)));
+        }
+        self.failed_with(work, &text);
+    }
+
+    pub(crate) fn failed_with(&self, work: Work, error: &str) {
+        let (now, error) = (self.clock.now(), sample(error));
+        self.change(|facts, status| {
+            match work {
+                Work::Delivery => facts.delivery.record(now, Some(error.clone())),
+                Work::Handling => {
+                    status.failed += 1;
+                    facts.handling.record(now, Some(error.clone()));
+                }
+                Work::Answering => facts.handling.record(now, Some(error.clone())),
+                Work::Journal | Work::Heartbeat | Work::State => {}
+            }
+            facts.failing[work as usize] = Some(error);
+        });
+    }
+
+    pub(crate) fn accepted(&self) {
+        self.change(|_, status| status.accepted += 1);
+    }
+
+    /// The journal works, and holds so many.
+    pub(crate) fn journaled(&self, counts: Counts) {
+        self.change(|facts, status| {
+            facts.failing[Work::Journal as usize] = None;
+            (status.pending, status.dead) = (counts.pending, counts.dead);
+        });
+    }
+
+    /// Whether the platform's events arrive.
+    #[allow(dead_code, reason = "the listener to events reports it")]
+    pub(crate) fn events(&self, arrive: bool) {
+        self.change(|_, status| status.events = arrive);
     }
 
     /// A message is being handled until the guard is dropped.
     pub(crate) fn busy(&self, task: String) -> Busy<'_> {
-        self.inner().current.push(task.clone());
+        self.change(|facts, _| facts.current.push(task.clone()));
         Busy { vitals: self, task }
     }
 
-    /// Puts everything into a beat.
-    pub(crate) fn report(&self, beat: Heartbeat, now: Duration) -> Heartbeat {
-        let mut inner = self.inner();
-        let (handling, delivery) = (inner.handling.rate(now), inner.delivery.rate(now));
-        let worse = if delivery > handling {
-            &inner.delivery
-        } else {
-            &inner.handling
+    /// Puts everything into a beat. While the journal fails nothing else counts: no message is taken.
+    pub(crate) fn report(&self, beat: Heartbeat) -> Heartbeat {
+        let now = self.clock.now();
+        let mut facts = self.facts();
+        let (rate, error) = match &facts.failing[Work::Journal as usize] {
+            Some(error) => (1.0, error.clone()),
+            None => facts.worst(now),
         };
-        let active = u32::try_from(inner.current.len()).unwrap_or(u32::MAX);
-        beat.with_errors(handling.max(delivery), worse.sample())
-            .with_work(active, inner.current.first().cloned().unwrap_or_default())
+        let active = u32::try_from(facts.current.len()).unwrap_or(u32::MAX);
+        beat.with_errors(rate, error)
+            .with_work(active, facts.current.first().cloned().unwrap_or_default())
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Changes what is known, and tells those who watch if that changes how the agent is.
+    fn change(&self, change: impl FnOnce(&mut Facts, &mut AgentStatus)) {
+        let mut facts = self.facts();
+        self.status.send_if_modified(|status| {
+            let before = status.clone();
+            change(&mut facts, status);
+            status.handling = facts.current.len();
+            let (state, problem) = facts.state(self.clock.now());
+            if state != status.state {
+                status.since = Timestamp::from(self.clock.wall());
+            }
+            (status.state, status.problem) = (state, problem);
+            *status != before
+        });
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Facts {
+    /// The kind of work that fails most, and how.
+    fn worst(&mut self, now: std::time::Duration) -> (f64, String) {
+        let (handling, delivery) = (self.handling.rate(now), self.delivery.rate(now));
+        let worse = if delivery > handling {
+            &self.delivery
+        } else {
+            &self.handling
+        };
+        (handling.max(delivery), worse.sample())
+    }
+
+    fn state(&mut self, now: std::time::Duration) -> (AgentState, Option<String>) {
+        let (rate, error) = self.worst(now);
+        let problem = self.problem().or((rate >= DEGRADED).then_some(error));
+        let state = match self.phase {
+            Phase::Stopped(reason) => AgentState::Stopped(reason),
+            Phase::Paused => AgentState::Paused,
+            Phase::Draining => AgentState::Draining,
+            Phase::Running if self.away.is_some() => AgentState::Disconnected,
+            Phase::Running if !self.heartbeat_arrived => AgentState::Starting,
+            Phase::Running if problem.is_some() => AgentState::Degraded,
+            Phase::Running => AgentState::Online,
+        };
+        (state, problem)
+    }
+
+    /// What fails now: the worst first. A handler or an answer that failed once is no problem of the agent's.
+    fn problem(&self) -> Option<String> {
+        let failing = |work: Work| self.failing[work as usize].clone();
+        failing(Work::Journal)
+            .or_else(|| self.away.clone())
+            .or_else(|| failing(Work::Delivery))
+            .or_else(|| failing(Work::Heartbeat))
+            .or_else(|| failing(Work::State))
+    }
+}
+
+/// Whether the platform is out of reach, or something in front of it says that it is.
+fn is_away(error: &AgentError) -> bool {
+    error.kind() == ErrorKind::Unreachable
+        || matches!(error, AgentError::Api(ApiError::Unavailable(_)))
+}
+
+fn sample(error: &str) -> String {
+    error.chars().take(LONGEST_SAMPLE).collect()
+}
+
+/// While it lives, the agent runs.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Run<'a> {
+    vitals: &'a Vitals,
+}
+
+impl Run<'_> {
+    /// It ended by itself, which is not what happens to a task that is aborted.
+    pub(crate) fn ended(self, result: &Result<StopReason, AgentError>) {
+        let reason = match result {
+            Ok(reason) => *reason,
+            Err(error) => {
+                self.vitals.failed(Work::State, error);
+                StopReason::Failed
+            }
+        };
+        self.vitals.phase(Phase::Stopped(reason));
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        let ended = matches!(self.vitals.facts().phase, Phase::Stopped(_));
+        if !ended {
+            self.vitals.phase(Phase::Stopped(StopReason::Cancelled));
+        }
     }
 }
 
@@ -79,113 +293,159 @@ pub(crate) struct Busy<'a> {
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        let mut inner = self.vitals.inner();
-        if let Some(index) = inner.current.iter().position(|task| *task == self.task) {
-            inner.current.remove(index);
-        }
-    }
-}
-
-/// The outcomes of the last minute.
-#[derive(Debug, Default)]
-struct Rolling {
-    outcomes: VecDeque<(Duration, Option<String>)>,
-}
-
-impl Rolling {
-    fn record(&mut self, now: Duration, error: Option<String>) {
-        self.forget(now);
-        self.outcomes.push_back((now, error));
-    }
-
-    fn rate(&mut self, now: Duration) -> f64 {
-        self.forget(now);
-        let failed = self
-            .outcomes
-            .iter()
-            .filter(|(_, error)| error.is_some())
-            .count();
-        if failed == 0 {
-            0.0
-        } else {
-            failed as f64 / self.outcomes.len() as f64
-        }
-    }
-
-    fn sample(&self) -> String {
-        self.outcomes
-            .iter()
-            .rev()
-            .find_map(|(_, error)| error.clone())
-            .unwrap_or_default()
-    }
-
-    fn forget(&mut self, now: Duration) {
-        while self
-            .outcomes
-            .front()
-            .is_some_and(|(at, _)| now.saturating_sub(*at) >= WINDOW)
-        {
-            self.outcomes.pop_front();
-        }
+        self.vitals.change(|facts, _| {
+            if let Some(index) = facts.current.iter().position(|task| *task == self.task) {
+                facts.current.remove(index);
+            }
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use molecule_transport::testing::ManualClock;
+
     use super::*;
 
-    fn beat(vitals: &Vitals, second: u64) -> Heartbeat {
-        let id = "9e453dad-99f0-4e01-8c72-0031bf974e26".parse().unwrap();
-        vitals.report(Heartbeat::new(id), Duration::from_secs(second))
+    fn vitals() -> (Vitals, ManualClock) {
+        let clock = ManualClock::new();
+        (Vitals::new(Arc::new(clock.clone())), clock)
     }
 
-    fn record(vitals: &Vitals, work: Work, second: u64, error: Option<&str>) {
-        vitals.record(work, Duration::from_secs(second), error.map(str::to_owned));
+    fn beat(vitals: &Vitals) -> Heartbeat {
+        let id = "9e453dad-99f0-4e01-8c72-0031bf974e26".parse().unwrap();
+        vitals.report(Heartbeat::new(id))
+    }
+
+    fn state(vitals: &Vitals) -> AgentState {
+        vitals.watch().borrow().state
+    }
+
+    fn full_disk() -> AgentError {
+        AgentError::Journal {
+            action: "write",
+            path: "journal".into(),
+            source: io::ErrorKind::StorageFull.into(),
+        }
     }
 
     #[test]
     fn the_error_rate_is_that_of_the_last_minute() {
-        let vitals = Vitals::default();
-        record(&vitals, Work::Handling, 0, Some("exit 1"));
-        record(&vitals, Work::Handling, 30, None);
-        assert_eq!(beat(&vitals, 59).error_rate, 0.5);
-        assert_eq!(beat(&vitals, 59).sample_error, "exit 1");
-        assert_eq!(beat(&vitals, 60).error_rate, 0.0);
-        assert_eq!(beat(&vitals, 60).sample_error, "");
+        let (vitals, clock) = vitals();
+        vitals.failed_with(Work::Handling, "exit 1");
+        clock.advance(Duration::from_secs(30));
+        vitals.succeeded(Work::Handling);
+        clock.advance(Duration::from_secs(29));
+        assert_eq!(beat(&vitals).error_rate, 0.5);
+        assert_eq!(beat(&vitals).sample_error, "exit 1");
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(beat(&vitals).error_rate, 0.0);
+        assert_eq!(beat(&vitals).sample_error, "");
     }
 
     #[test]
     fn good_polls_do_not_hide_a_failing_handler() {
-        let vitals = Vitals::default();
-        for second in 0..50 {
-            record(&vitals, Work::Delivery, second, None);
+        let (vitals, _) = vitals();
+        for _ in 0..50 {
+            vitals.succeeded(Work::Delivery);
         }
-        record(&vitals, Work::Handling, 50, Some("boom"));
-        assert_eq!(beat(&vitals, 51).error_rate, 1.0);
+        vitals.failed_with(Work::Handling, "boom");
+        assert_eq!(beat(&vitals).error_rate, 1.0);
     }
 
     #[test]
     fn a_beat_names_what_is_being_handled() {
-        let vitals = Vitals::default();
+        let (vitals, _) = vitals();
+        let check = |tasks, task: &str| {
+            let beat = beat(&vitals);
+            assert_eq!(
+                (beat.active_tasks, beat.current_task.as_str()),
+                (tasks, task)
+            );
+            assert_eq!(vitals.watch().borrow().handling, tasks as usize);
+        };
         let first = vitals.busy("a".to_owned());
         let second = vitals.busy("b".to_owned());
-        assert_eq!(
-            (
-                beat(&vitals, 0).active_tasks,
-                beat(&vitals, 0).current_task.as_str()
-            ),
-            (2, "a")
-        );
+        check(2, "a");
         drop(first);
-        assert_eq!(
-            (
-                beat(&vitals, 0).active_tasks,
-                beat(&vitals, 0).current_task.as_str()
-            ),
-            (1, "b")
-        );
+        check(1, "b");
         drop(second);
-        assert_eq!(beat(&vitals, 0).active_tasks, 0);
+        check(0, "");
+    }
+
+    #[test]
+    fn an_agent_is_online_once_a_heartbeat_arrived_and_stopped_when_it_is_dropped() {
+        let (vitals, _) = vitals();
+        let run = vitals.begin();
+        assert_eq!(state(&vitals), AgentState::Starting);
+        vitals.succeeded(Work::Heartbeat);
+        assert_eq!(state(&vitals), AgentState::Online);
+        vitals.phase(Phase::Draining);
+        assert_eq!(state(&vitals), AgentState::Draining);
+        drop(run);
+        assert_eq!(state(&vitals), AgentState::Stopped(StopReason::Cancelled));
+        vitals.begin().ended(&Ok(StopReason::Paused));
+        assert_eq!(state(&vitals), AgentState::Stopped(StopReason::Paused));
+        vitals.begin().ended(&Err(full_disk()));
+        assert_eq!(state(&vitals), AgentState::Stopped(StopReason::Failed));
+        assert!(vitals.watch().borrow().problem.is_some());
+    }
+
+    #[test]
+    fn a_platform_without_an_answer_disconnects_whoever_asked_and_the_next_answer_ends_that() {
+        let (vitals, clock) = vitals();
+        let _run = vitals.begin();
+        vitals.succeeded(Work::Heartbeat);
+        let away = AgentError::Api(ApiError::Unavailable(molecule_protocol::Refusal {
+            endpoint: "activity",
+            status: http::StatusCode::BAD_GATEWAY,
+            message: None,
+        }));
+        vitals.failed(Work::Delivery, &away);
+        assert_eq!(state(&vitals), AgentState::Disconnected);
+        clock.advance(Duration::from_secs(90));
+        vitals.succeeded(Work::State);
+        assert_eq!(state(&vitals), AgentState::Degraded, "polls fail still");
+        vitals.succeeded(Work::Delivery);
+        assert_eq!(state(&vitals), AgentState::Online);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_written_is_all_that_counts() {
+        let (vitals, _) = vitals();
+        let _run = vitals.begin();
+        vitals.succeeded(Work::Heartbeat);
+        (0..50).for_each(|_| vitals.succeeded(Work::Handling));
+        vitals.failed(Work::Journal, &full_disk());
+        assert_eq!(beat(&vitals).error_rate, 1.0);
+        assert!(beat(&vitals).sample_error.contains("journal"));
+        assert_eq!(state(&vitals), AgentState::Degraded);
+        vitals.journaled(Counts::default());
+        assert_eq!(beat(&vitals).error_rate, 0.0);
+        assert_eq!(state(&vitals), AgentState::Online);
+    }
+
+    #[test]
+    fn a_status_is_json_without_surprises() {
+        let (vitals, _) = vitals();
+        vitals.begin().ended(&Ok(StopReason::MaxIterations));
+        let status = serde_json::to_value(&*vitals.watch().borrow()).unwrap();
+        assert_eq!(status["state"], "stopped");
+        assert_eq!(status["reason"], "max_iterations");
+        assert_eq!(status["since"], "2026-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn who_watches_hears_of_changes_alone() {
+        let (vitals, _) = vitals();
+        let mut watch = vitals.watch();
+        vitals.events(false);
+        assert!(!watch.has_changed().unwrap());
+        vitals.events(true);
+        assert!(watch.has_changed().unwrap());
+        assert!(watch.borrow_and_update().events);
     }
 }

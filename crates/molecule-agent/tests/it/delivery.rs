@@ -10,6 +10,8 @@ use molecule_agent::{
     Sender, Since, StopReason, blocking_handler,
 };
 
+use uuid::Uuid;
+
 use crate::world::{World, shout};
 
 /// What happens when a message is asked for.
@@ -26,6 +28,7 @@ enum Step {
 /// A delivery that goes through its steps, and keeps a diary.
 struct Scripted {
     steps: VecDeque<Step>,
+    given: u128,
     diary: Arc<Mutex<Vec<String>>>,
 }
 
@@ -34,6 +37,7 @@ impl Scripted {
         let diary = Arc::default();
         let script = Self {
             steps: steps.into_iter().collect(),
+            given: 0,
             diary: Arc::clone(&diary),
         };
         (script, diary)
@@ -47,7 +51,8 @@ impl Scripted {
         match self.steps.pop_front() {
             Some(Step::Say(text)) => {
                 self.note(format!("gave {text}"));
-                Ok(Received::Message(Box::new(message(text))))
+                self.given += 1;
+                Ok(Received::Message(Box::new(message(self.given, text))))
             }
             Some(Step::Nothing) => Ok(Received::Nothing),
             Some(Step::Fail) => Err(DeliveryError::Temporary(AgentError::delivery("jammed"))),
@@ -78,8 +83,8 @@ impl InboundDelivery for Scripted {
     }
 }
 
-fn message(text: &str) -> InboundMessage {
-    let id = "28aa9223-a2e1-4348-ac8d-55c47e1b030e".parse().unwrap();
+fn message(number: u128, text: &str) -> InboundMessage {
+    let id = Uuid::from_u128(number).into();
     let time = "2026-11-22T04:01:56Z".parse().unwrap();
     InboundMessage::text(id, time, Sender::CanvasUser, text)
 }
@@ -261,7 +266,7 @@ async fn functions_that_are_not_async_answer_and_may_panic() {
     let agent = World::start_delivering(&client, handler, script);
     // The threads do not live in simulated time, so that their answers are waited for.
     while world.notifications(client.workspace_id()).await.len() < 3 {
-        tokio::task::yield_now().await;
+        world.pass(1).await;
     }
     assert_eq!(
         world.notifications(client.workspace_id()).await,

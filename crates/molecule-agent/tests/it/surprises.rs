@@ -9,8 +9,8 @@ use molecule_agent::protocol::{ActivityId, Message};
 use molecule_agent::transport::testing::{ScriptedTransport, answer};
 use molecule_agent::transport::{Clock as _, Request, Transport as _};
 use molecule_agent::{
-    AgentError, AgentLoop, CancellationToken, Connect, InboundLog, InboundMessage, PlatformUrl,
-    PollOptions, RemoteAgentClient, Since, StopReason, WorkspaceId,
+    AgentError, AgentLoop, CancellationToken, Connect, InboundLog, InboundMessage, Journal,
+    PlatformUrl, PollOptions, RemoteAgentClient, Since, StopReason, WorkspaceId,
 };
 use molecule_emulator::EmulatorConfig;
 use serde_json::{Value, json};
@@ -455,18 +455,10 @@ async fn a_place_that_cannot_be_kept_while_draining_is_an_error() {
     let dir = world.disk().join("c");
     let options = PollOptions::new().with_cursor_file(dir.join("cursor"));
     let d2 = dir.clone();
-    let clock = world.clock.clone();
-    let agent = world.start_polling(
-        &client,
-        move |m: InboundMessage| {
-            let rest = clock.sleep(Duration::from_secs(10));
-            async move {
-                rest.await;
-                m.text
-            }
-        },
-        options,
-    );
+    // With a journal on disk the place in the log is kept before the message is handled.
+    let volatile = AgentLoop::new().with_journal(Journal::volatile());
+    let polling = client.poll_delivery(options);
+    let agent = World::run(&client, world.slow_echo(10), polling, volatile);
     world.pass(1).await;
     world.say(id, "m", "x").await;
     world.pass(6).await;

@@ -294,7 +294,7 @@ impl World {
         Self::run(client, handler, delivery, AgentLoop::new())
     }
 
-    fn run(
+    pub(crate) fn run(
         client: &RemoteAgentClient,
         handler: impl Handler,
         delivery: impl InboundDelivery,
