@@ -9,6 +9,8 @@ mod direct;
 mod endpoint;
 pub mod endpoints;
 mod error;
+mod event;
+mod event_stream;
 mod file_part;
 mod idempotency;
 mod ids;
@@ -24,6 +26,7 @@ mod status;
 mod timestamp;
 #[cfg(feature = "transcripts")]
 pub mod transcripts;
+mod words;
 
 pub use activity::{ActivityRow, Inbound, InboundMessage, Sender, SkipReason};
 pub use agent_card::{AgentCard, InvalidAgentCard};
@@ -32,6 +35,8 @@ pub use delegation_answer::DelegationAnswer;
 pub use direct::DirectMessage;
 pub use endpoint::{Answer, Auth, Call, Endpoint};
 pub use error::{ApiError, BodyError, Refusal};
+pub use event::{EventKind, PlatformEvent};
+pub use event_stream::{EventStreamParser, StreamEvent, StreamItem};
 pub use file_part::FilePart;
 pub use idempotency::{delegation_key, make_idempotency_key};
 pub use ids::{ActivityId, DelegationId, InvalidId, TokenId, WorkspaceId};

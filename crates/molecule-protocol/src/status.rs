@@ -1,56 +1,8 @@
 //! What state a workspace, or a delegation, is in.
 
-use std::fmt;
+use crate::words::words;
 
-use serde::{Deserialize, Serialize};
-
-macro_rules! statuses {
-    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(from = "String", into = "String")]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$doc])* $variant,)*
-            /// A status that this version does not know.
-            Other(String),
-        }
-
-        impl $name {
-            /// The word on the wire.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $text,)*
-                    Self::Other(text) => text,
-                }
-            }
-        }
-
-        impl From<String> for $name {
-            fn from(text: String) -> Self {
-                match text.as_str() {
-                    $($text => Self::$variant,)*
-                    _ => Self::Other(text),
-                }
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(status: $name) -> Self {
-                status.as_str().to_owned()
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-
-statuses! {
+words! {
 /// The status of a workspace; a word this version does not know is kept as it is.
 WorkspaceStatus {
     /// A container is being prepared, or the agent has not come yet (Gen A).
@@ -76,7 +28,7 @@ WorkspaceStatus {
 }
 }
 
-statuses! {
+words! {
 /// How far a delegation is; a word this version does not know is kept as it is.
 DelegationStatus {
     /// The platform took it, and has not listed it yet.

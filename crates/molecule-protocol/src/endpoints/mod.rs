@@ -11,6 +11,7 @@ mod chat;
 mod delegation;
 mod delegation_refusal;
 mod discover;
+mod events;
 mod memories;
 mod notify;
 mod peers;
@@ -41,6 +42,7 @@ pub use delegation::{
 };
 pub use delegation_refusal::DelegationRefusal;
 pub use discover::{DiscoverPeer, DiscoveredPeer, Discovery};
+pub use events::StreamEvents;
 pub use memories::{
     AddMemory, AddedMemory, DeleteMemory, InvalidMemoryScope, ListMemories, Memory, MemoryQuery,
     MemoryScope, NewMemory,
