@@ -12,6 +12,7 @@ use molecule_token_store::{Token, Wait};
 use molecule_transport::{
     Clock, Origin, ReqwestTransport, StackOptions, SystemClock, Timeouts, Transport, stack,
 };
+use tokio::sync::watch;
 
 use crate::caller::Caller;
 use crate::client::Settings;
@@ -20,6 +21,7 @@ use crate::foreign::Foreign;
 use crate::peers::Peers;
 use crate::tokens::{Given, LOCK_WAIT, Tokens};
 use crate::vitals::Vitals;
+use crate::wake::Wakes;
 use crate::{AdminClient, AgentError, Journal, RemoteAgentClient};
 
 /// How often the agent says that it lives.
@@ -269,6 +271,8 @@ impl ClientBuilder {
             caller,
             peers: Peers::new(PeerCache::new().with_ttl(self.url_cache_ttl)),
             foreign,
+            wakes: Wakes::default(),
+            events: watch::Sender::default(),
         }))
     }
 

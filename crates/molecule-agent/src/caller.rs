@@ -108,7 +108,11 @@ impl Caller {
     }
 
     /// Sends the call. A token that turns out to be out of date is read again, and the call sent once more.
-    async fn open(&self, call: &Call, options: &CallOptions) -> Result<(Parts, Body), AgentError> {
+    pub(crate) async fn open(
+        &self,
+        call: &Call,
+        options: &CallOptions,
+    ) -> Result<(Parts, Body), AgentError> {
         if call.auth == Auth::Open {
             return self.send(call, options).await;
         }
@@ -125,15 +129,15 @@ impl Caller {
             .clone()
             .with_repeatable(call.repeatable)
             .with_authorize(call.auth != Auth::Open);
-        options.deadline = self.deadline;
+        // What has no end cannot be late.
+        options.deadline = self.deadline.filter(|_| !options.endless);
         let request = options.attach(call.to_request(&self.platform).map(Bytes::from));
         Ok(self.transport.send(request).await?.into_parts())
     }
 }
 
 /// What a refusal says. It is kept although the rest of it is too long, or does not come.
-#[cfg(feature = "plugins")]
-async fn beginning(body: &mut Body) -> Vec<u8> {
+pub(crate) async fn beginning(body: &mut Body) -> Vec<u8> {
     const ENOUGH: usize = 64 << 10;
     let mut words = Vec::new();
     while words.len() < ENOUGH

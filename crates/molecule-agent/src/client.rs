@@ -21,7 +21,8 @@ use crate::files::Files;
 use crate::foreign::Foreign;
 use crate::peers::Peers;
 use crate::vitals::Vitals;
-use crate::{AgentError, AgentStatus, ClientBuilder, Journal};
+use crate::wake::Wakes;
+use crate::{AgentError, AgentStatus, ClientBuilder, EventsState, Journal};
 
 /// A remote agent's connection to its platform. Cloning it is cheap; clones share everything.
 #[derive(Debug, Clone)]
@@ -48,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) files: Files,
     pub(crate) journal: Journal,
     pub(crate) vitals: Vitals,
+    pub(crate) wakes: Wakes,
+    pub(crate) events: watch::Sender<EventsState>,
 }
 
 impl RemoteAgentClient {
@@ -89,6 +92,10 @@ impl RemoteAgentClient {
         &self.settings.vitals
     }
 
+    pub(crate) fn wakes(&self) -> &Wakes {
+        &self.settings.wakes
+    }
+
     /// How the agent is, now and whenever that changes. Only the loops of this client and of its clones report to it.
     ///
     /// ```no_run
@@ -109,6 +116,12 @@ impl RemoteAgentClient {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.settings.journal.clone()
+    }
+
+    /// Ends the waits of the loops that run: a heartbeat goes out, and messages and state are asked for, at once. It is for those who know that
+    /// time has passed unnoticed; that the machine was suspended, or the process stopped, the loops notice by themselves.
+    pub fn wake(&self) {
+        self.wakes().all();
     }
 
     /// The workspace that this agent is.
@@ -284,7 +297,10 @@ impl RemoteAgentClient {
         self.explained(result).await
     }
 
-    async fn explained<T>(&self, result: Result<T, AgentError>) -> Result<T, AgentError> {
+    pub(crate) async fn explained<T>(
+        &self,
+        result: Result<T, AgentError>,
+    ) -> Result<T, AgentError> {
         match result {
             Err(AgentError::Api(error @ ApiError::Unauthorized(_))) => {
                 Err(self.explain_refusal(error).await?)

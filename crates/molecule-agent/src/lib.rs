@@ -15,6 +15,7 @@ mod delegation;
 mod delivery;
 mod environment;
 mod error;
+mod events;
 mod files;
 mod foreign;
 mod handler;
@@ -38,8 +39,10 @@ mod plugins;
 mod registration;
 #[cfg(feature = "push")]
 pub mod stub;
+mod suspension;
 mod tokens;
 mod vitals;
+mod wake;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -58,6 +61,7 @@ pub use delegation::{DelegateOptions, DelegationOutcome, DelegationWait, Idempot
 pub use delivery::{DeliveryError, InboundDelivery, Received};
 pub use environment::{SecretEnv, UnfitReason, UnfitSecret, UnfitSecrets};
 pub use error::{AgentError, ErrorKind};
+pub use events::{EventNotice, EventStream, EventsMode, EventsState};
 pub use handler::{Handler, HandlerOutcome, blocking_handler};
 pub use inbound::{
     Batch, Cursor, CursorSupport, FetchInbound, InboundLog, Item, PollDelivery, PollOptions, Since,
@@ -73,8 +77,8 @@ pub use tokens::TokenOrigin;
 pub use molecule_plugin::{self as plugin, PluginName};
 pub use molecule_protocol::endpoints::PeerInfo;
 pub use molecule_protocol::{
-    self as protocol, AgentCard, Delegation, DelegationId, InboundMessage, PlatformUrl, Sender,
-    WorkspaceId,
+    self as protocol, AgentCard, Delegation, DelegationId, EventKind, InboundMessage,
+    PlatformEvent, PlatformUrl, Sender, WorkspaceId,
 };
 pub use molecule_token_store::{self as token_store, Token};
 pub use molecule_transport as transport;

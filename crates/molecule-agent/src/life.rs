@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::vitals::Work;
-use crate::{AgentError, RemoteAgentClient};
+use crate::{AgentError, RemoteAgentClient, suspension};
 
 /// Why a loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -155,6 +155,7 @@ impl Life {
         let mut tasks = JoinSet::new();
         tasks.spawn(beat(client.clone(), options));
         tasks.spawn(watch(client.clone()));
+        tasks.spawn(suspension::watch(client.clone()));
         Self { tasks }
     }
 
@@ -169,13 +170,11 @@ impl Life {
 
 /// The first beat goes out at once; each later one a little before the interval is over, never after it.
 async fn beat(client: RemoteAgentClient, options: HeartbeatLoop) -> StopReason {
+    let mut alarm = client.wakes().beat.alarm();
     for number in 0..options.max_iterations.unwrap_or(u64::MAX) {
         if number > 0 {
-            pause(
-                client.clock().as_ref(),
-                client.settings().heartbeat_interval,
-            )
-            .await;
+            let interval = client.settings().heartbeat_interval;
+            alarm.pause(client.clock().as_ref(), interval).await;
         }
         let mut beat = client.vitals().report(client.beat());
         if let Some(supplier) = &options.task_supplier {
@@ -204,6 +203,7 @@ async fn beat(client: RemoteAgentClient, options: HeartbeatLoop) -> StopReason {
 }
 
 async fn watch(client: RemoteAgentClient) -> StopReason {
+    let mut alarm = client.wakes().state.alarm();
     loop {
         match client.poll_state().await {
             Ok(state) => {
@@ -218,11 +218,8 @@ async fn watch(client: RemoteAgentClient) -> StopReason {
                 tracing::warn!(error = describe(&error), "asking for the state failed");
             }
         }
-        pause(
-            client.clock().as_ref(),
-            client.settings().state_poll_interval,
-        )
-        .await;
+        let interval = client.settings().state_poll_interval;
+        alarm.pause(client.clock().as_ref(), interval).await;
     }
 }
 

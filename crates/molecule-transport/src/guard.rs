@@ -76,10 +76,10 @@ impl Call {
         let timer = self.idle_timer(clock.clone());
         let (idle, call) = (self.options.timeouts.idle_read, self.clone());
         let too_slow = Box::new(move |after| call.timeout(Phase::Rest, after));
-        Ok(response.map(|body| {
-            body.timed(timer)
-                .steady(clock, idle, too_slow)
-                .measured(measure)
+        let endless = self.options.endless;
+        Ok(response.map(|body| match body.timed(timer) {
+            body if endless => body.measured(measure),
+            body => body.steady(clock, idle, too_slow).measured(measure),
         }))
     }
 
@@ -146,7 +146,11 @@ impl Call {
         let json = is_json(headers).then(|| (JsonDepth::new(limits.json_depth), limits.json_depth));
         Measure {
             target: self.target.clone(),
-            limit: limits.body_bytes,
+            limit: if self.options.endless {
+                u64::MAX
+            } else {
+                limits.body_bytes
+            },
             expected,
             json,
             received: 0,

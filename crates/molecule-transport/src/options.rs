@@ -29,6 +29,9 @@ pub struct CallOptions {
     /// reads it to its end first, so that an answer that breaks off is retried as well. Bodies
     /// of requests that are not repeatable always stream. Default: false.
     pub streamed: bool,
+    /// The body is a stream without an end, such as one of events: neither its size nor its pace is limited, and only
+    /// [`idle_read`](Timeouts::idle_read) says when it is over. Default: false.
+    pub endless: bool,
     /// How long to wait for a connection, and for each further piece of the answer.
     pub timeouts: Timeouts,
     /// How long the whole call may take, from the outermost `send` to the end of the body,
@@ -76,6 +79,13 @@ impl CallOptions {
     #[must_use]
     pub fn with_streamed(mut self, streamed: bool) -> Self {
         self.streamed = streamed;
+        self
+    }
+
+    /// Says whether the body is a stream without an end.
+    #[must_use]
+    pub fn with_endless(mut self, endless: bool) -> Self {
+        self.endless = endless;
         self
     }
 

@@ -40,6 +40,7 @@ pub struct SimulatedClock {
     origin: tokio::time::Instant,
     start: SystemTime,
     jitter: f64,
+    suspended: Arc<Mutex<Duration>>,
 }
 
 #[expect(
@@ -55,7 +56,14 @@ impl SimulatedClock {
             origin: tokio::time::Instant::now(),
             start,
             jitter: 0.0,
+            suspended: Arc::default(),
         }
+    }
+
+    /// The machine was suspended for so long: the time of day has moved on, what is measured and slept has not. Clones
+    /// notice it too.
+    pub fn suspend(&self, duration: Duration) {
+        *lock(&self.suspended) += duration;
     }
 
     /// Sets the time of day at the start.
@@ -89,7 +97,7 @@ impl Clock for SimulatedClock {
     }
 
     fn wall(&self) -> SystemTime {
-        self.start + self.now()
+        self.start + self.now() + *lock(&self.suspended)
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use super::RemoteAgentClient;
 use crate::{
     AgentError, AgentStatus, CallPeer, CursorSupport, DelegateOptions, DelegationOutcome,
-    DelegationWait, FetchInbound, HeartbeatLoop, Journal, PeerMessage, PeerReply, PollDelivery,
-    PollOptions, RegisterOptions, Registration, Rotation, SecretEnv, StopReason,
+    DelegationWait, EventsState, FetchInbound, HeartbeatLoop, Journal, PeerMessage, PeerReply,
+    PollDelivery, PollOptions, RegisterOptions, Registration, Rotation, SecretEnv, StopReason,
 };
 #[cfg(feature = "plugins")]
 use crate::{PluginInstall, PluginName, PluginOptions};
@@ -71,6 +71,7 @@ impl RemoteAgentClient {
         async fn delete_memory(&self, memory_id: &str) -> Result<(), AgentError>;
         async fn discover_peer(&self, target: WorkspaceId) -> Result<Option<PeerUrl>, AgentError>;
         async fn download_attachment(&self, uri: &str) -> Result<DownloadedAttachment, AgentError>;
+        fn events_state(&self) -> EventsState;
         async fn fetch_inbound(&self, query: &FetchInbound) -> Result<Vec<InboundMessage>, AgentError>;
         async fn find_peers_with_capability(&self, capability: &str) -> Result<Vec<PeerInfo>, AgentError>;
         async fn find_peers_with_skill(&self, skill: &str) -> Result<Vec<PeerInfo>, AgentError>;

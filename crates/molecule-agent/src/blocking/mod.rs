@@ -31,8 +31,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AgentError, AgentLoop, ClientBuilder, Connect, HandlerOutcome, InboundDelivery, StopReason,
-    blocking_handler,
+    AgentError, AgentLoop, ClientBuilder, Connect, EventNotice, HandlerOutcome, InboundDelivery,
+    StopReason, blocking_handler,
 };
 
 /// A remote agent's connection to its platform. Cloning it is cheap; clones share everything.
@@ -108,6 +108,20 @@ impl RemoteAgentClient {
         self.wait(self.client.connect(handler, options, cancel))
     }
 
+    /// Ends the waits of the loops that run.
+    pub fn wake(&self) {
+        self.client.wake();
+    }
+
+    /// As [`events`](crate::RemoteAgentClient::events); they are an iterator without an end.
+    #[must_use]
+    pub fn events(&self) -> EventStream {
+        EventStream {
+            events: self.client.events(),
+            client: self.clone(),
+        }
+    }
+
     /// Forgets where a peer is, so that the platform is asked anew.
     pub fn invalidate_peer_url(&self, target: WorkspaceId) {
         self.client.invalidate_peer_url(target);
@@ -154,6 +168,21 @@ impl Iterator for ChatPages {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.client.wait(self.pages.next()).transpose()
+    }
+}
+
+/// What happens at the agent's workspace. An error does not end it: the next call connects again.
+#[derive(Debug)]
+pub struct EventStream {
+    events: crate::EventStream,
+    client: RemoteAgentClient,
+}
+
+impl Iterator for EventStream {
+    type Item = Result<EventNotice, AgentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.client.wait(self.events.next()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Messages to the agent, fetched from the platform's activity log.
 
+mod attention;
 mod cursor;
 mod log;
 mod pages;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use molecule_protocol::InboundMessage;
 use molecule_transport::BoxFuture;
 
+use super::attention::Attention;
 use super::{InboundLog, Item};
 use crate::builder::check_interval;
-use crate::life::pause;
-use crate::{AgentError, DeliveryError, InboundDelivery, Received, RemoteAgentClient};
+use crate::{AgentError, DeliveryError, EventsMode, InboundDelivery, Received, RemoteAgentClient};
 
 /// Which of the messages that came before the agent's first run it handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,9 @@ pub struct PollOptions {
     pub cursor_file: Option<PathBuf>,
     /// How often to ask. Default: the client's [`poll_interval`](crate::ClientBuilder::poll_interval).
     pub interval: Option<Duration>,
+    /// Whether to listen to the platform's events. While they come, a message is asked for when it is heard of, and otherwise once in 60 s.
+    /// Default: where the platform has them.
+    pub events: EventsMode,
 }
 
 impl PollOptions {
@@ -69,6 +72,13 @@ impl PollOptions {
         self.interval = Some(interval);
         self
     }
+
+    /// Says whether to listen to the platform's events.
+    #[must_use]
+    pub const fn with_events(mut self, events: EventsMode) -> Self {
+        self.events = events;
+        self
+    }
 }
 
 /// Fetches messages by polling the platform's log. The place in the log is on disk, so that nothing is lost between two
@@ -80,6 +90,8 @@ pub struct PollDelivery {
     client: RemoteAgentClient,
     options: PollOptions,
     log: Option<InboundLog>,
+    /// There is one once a poll had to wait.
+    attention: Option<Attention>,
     /// Rows that were fetched and are not done with, oldest first.
     fetched: VecDeque<Item>,
     /// There was nothing more to fetch at once, so that the next poll waits.
@@ -102,6 +114,7 @@ impl PollDelivery {
             client,
             options,
             log: None,
+            attention: None,
             fetched: VecDeque::new(),
             caught_up: false,
         }
@@ -155,17 +168,30 @@ impl PollDelivery {
             .await
             .map_err(DeliveryError::Final)?;
         if self.caught_up {
-            pause(self.client.clock().as_ref(), self.interval()).await;
+            self.wait().await;
             self.caught_up = false;
         }
         self.poll().await.map_err(DeliveryError::Temporary)
+    }
+
+    async fn wait(&mut self) {
+        let interval = self.interval();
+        let start = || Attention::start(&self.client, self.options.events);
+        let attention = self.attention.get_or_insert_with(start);
+        attention
+            .pause(self.client.clock().as_ref(), interval)
+            .await;
     }
 
     async fn poll(&mut self) -> Result<Received, AgentError> {
         let batch = self.log().await?.poll().await?;
         self.caught_up = !batch.more;
         self.fetched = batch.items.into();
-        Ok(self.first_message().unwrap_or(Received::Nothing))
+        let message = self.first_message();
+        if let Some(attention) = &mut self.attention {
+            attention.polled(message.is_some());
+        }
+        Ok(message.unwrap_or(Received::Nothing))
     }
 
     /// Each time is a write to disk, which rows that are no messages share with the next one that is.

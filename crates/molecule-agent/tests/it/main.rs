@@ -14,6 +14,7 @@ mod delegating;
 mod delegations;
 mod delivery;
 mod disagreements;
+mod events;
 mod examples;
 mod faults;
 mod generation_a;
@@ -31,5 +32,6 @@ mod rotation;
 #[cfg(feature = "push")]
 mod stub;
 mod surprises;
+mod suspension;
 mod windows;
 mod world;

@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use molecule_agent::transport::testing::{Answer, ScriptedTransport, SimulatedClock, answer};
 use molecule_agent::transport::{
-    BoxFuture, CallOptions, Clock as _, Phase, Request, Target, TransportError, within,
+    self, BoxFuture, CallOptions, Clock as _, Phase, Request, Target, TransportError, within,
 };
 use molecule_agent::{
     AgentError, AgentLoop, CancellationToken, ClientBuilder, Handler, InboundDelivery,
@@ -245,6 +245,10 @@ impl World {
         self.clock.sleep(Duration::from_millis(1)).await;
     }
 
+    pub(crate) async fn clock_millis(&self, millis: u64) {
+        self.clock.sleep(Duration::from_millis(millis)).await;
+    }
+
     /// A handler that answers with the message itself, after so many seconds.
     pub(crate) fn slow_echo(&self, seconds: u64) -> impl Handler + Clone + use<> {
         let clock = self.clock.clone();
@@ -438,6 +442,20 @@ async fn serve(platform: Platform, request: Request) -> Answer {
         return Err(TransportError::Interrupted { target, source });
     }
     let (head, body) = response.into_parts();
+    if head
+        .headers
+        .get("content-type")
+        .is_some_and(|kind| kind == "text/event-stream")
+    {
+        let body = body.map_err(move |error| TransportError::Interrupted {
+            target: target.clone(),
+            source: error.into(),
+        });
+        return Ok(http::Response::from_parts(
+            head,
+            transport::Body::wrap(body),
+        ));
+    }
     let body = body.collect().await.unwrap().to_bytes();
     Ok(http::Response::from_parts(head, body.into()))
 }

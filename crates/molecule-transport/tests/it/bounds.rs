@@ -206,6 +206,22 @@ async fn a_slow_reader_is_not_the_servers_fault() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stream_without_an_end_is_bounded_by_silence_alone() {
+    let clock = SimulatedClock::new();
+    let limits = Limits::DEFAULT.with_body_bytes(8);
+    let endless = |pause| {
+        let transport = ScriptedTransport::answers([slow(1000, 1, Duration::from_secs(pause))]);
+        let options = CallOptions::new().with_endless(true).with_limits(limits);
+        let request = options.attach(get("http://platform/x"));
+        async move { transport.send(request).await?.into_body().collect().await }
+    };
+    assert_eq!(endless(9).await.unwrap().len(), 1000);
+    assert_eq!(clock.now().as_secs(), 9000);
+    let error = endless(11).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+}
+
 #[tokio::test]
 async fn an_error_names_the_call_without_its_query() {
     let error = read(Limits::DEFAULT.with_body_bytes(0), answer(200, "x"))
