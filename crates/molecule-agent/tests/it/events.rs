@@ -1,93 +1,116 @@
 //! Events wake the agent, and it does not rely on them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use molecule_agent::transport::Request;
-use molecule_agent::transport::testing::SimulatedClock;
+use molecule_agent::transport::{Clock as _, Request};
 use molecule_agent::{
     AgentLoop, ErrorKind, EventKind, EventNotice, EventsMode, EventsState, PollOptions,
     RemoteAgentClient, StopReason,
 };
 use serde_json::{Value, json};
 
+use crate::wire::Blow;
 use crate::world::{ParseToken as _, Running, Trouble, World, shout};
 
 fn is_stream(request: &Request) -> bool {
     request.uri().path().ends_with("/events/stream")
 }
 
-/// An agent that has been running for ten seconds.
-async fn settled(world: &World, events: EventsMode) -> (RemoteAgentClient, Running) {
-    let client = world.registered("alpha").await;
-    let options = PollOptions::new().with_events(events);
-    let agent = world.start_polling(&client, shout, options);
-    world.pass(10).await;
-    (client, agent)
+/// An agent that says when it handled what.
+struct Agent {
+    client: RemoteAgentClient,
+    running: Running,
+    handled: Arc<Mutex<Vec<Duration>>>,
 }
 
-fn polls(world: &World, client: &RemoteAgentClient) -> usize {
-    world.count(&format!(
-        "GET /workspaces/{}/activity",
-        client.workspace_id()
-    ))
+impl Agent {
+    async fn start(world: &World, events: EventsMode) -> Self {
+        let client = world.registered("alpha").await;
+        let handled: Arc<Mutex<Vec<Duration>>> = Arc::default();
+        let (times, clock) = (Arc::clone(&handled), world.clock.clone());
+        let handler = move |_| {
+            times.lock().unwrap().push(clock.now());
+            async {}
+        };
+        let options = PollOptions::new().with_events(events);
+        let running = world.start_polling(&client, handler, options);
+        Self {
+            client,
+            running,
+            handled,
+        }
+    }
+
+    /// One that has been running for ten seconds.
+    async fn settled(world: &World, events: EventsMode) -> Self {
+        let agent = Self::start(world, events).await;
+        world.pass(10).await;
+        agent
+    }
+
+    /// How many milliseconds pass until a message that comes now is handled, which has to be within a minute.
+    async fn takes(&self, world: &World) -> u128 {
+        let (before, said) = (self.handled.lock().unwrap().len(), world.clock.now());
+        let text = format!("message {before}");
+        world.say(self.client.workspace_id(), &text, &text).await;
+        world.pass(59).await;
+        let handled = self.handled.lock().unwrap();
+        assert_eq!(handled.len(), before + 1, "handled once within a minute");
+        (handled[before] - said).as_millis()
+    }
+
+    fn polls(&self, world: &World) -> usize {
+        let id = self.client.workspace_id();
+        world.count(&format!("GET /workspaces/{id}/activity"))
+    }
+
+    fn state(&self) -> EventsState {
+        self.client.events_state()
+    }
 }
 
 fn connections(world: &World) -> usize {
     let requests = world.requests();
-    requests
+    let streams = requests
         .iter()
-        .filter(|line| line.ends_with("/events/stream"))
-        .count()
-}
-
-/// How many milliseconds pass until the agent has said so much.
-async fn until_said(world: &World, client: &RemoteAgentClient, count: usize) -> u128 {
-    let started = moment(&world.clock);
-    while world.notifications(client.workspace_id()).await.len() < count {
-        world.clock_tick().await;
-    }
-    (moment(&world.clock) - started).as_millis()
-}
-
-fn moment(clock: &SimulatedClock) -> Duration {
-    molecule_agent::transport::Clock::now(clock)
+        .filter(|line| line.ends_with("/events/stream"));
+    streams.count()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_handled_when_it_comes_and_polls_are_rare_without() {
     let world = World::new();
-    let (client, agent) = settled(&world, EventsMode::Auto).await;
-    assert_eq!(client.events_state(), EventsState::Flowing);
-    let before = polls(&world, &client);
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
+    assert_eq!(agent.state(), EventsState::Flowing);
+    let before = agent.polls(&world);
     world.pass(600).await;
-    let idle = polls(&world, &client) - before;
+    let idle = agent.polls(&world) - before;
     assert!((9..=12).contains(&idle), "{idle} polls in ten minutes");
-    for (count, text) in ["one", "two", "three"].into_iter().enumerate() {
+    for _ in 0..3 {
         world.pass(7).await;
-        world.say(client.workspace_id(), text, text).await;
-        let passed = until_said(&world, &client, count + 1).await;
-        assert!(passed <= 2, "{text} took {passed} ms");
+        assert_eq!(agent.takes(&world).await, 0);
     }
     assert_eq!(connections(&world), 1);
-    agent.stop().await.unwrap();
+    let client = agent.client.clone();
+    agent.running.stop().await.unwrap();
     assert_eq!(client.events_state(), EventsState::Off);
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_events_all_is_as_before() {
     let world = World::new();
-    let (client, agent) = settled(&world, EventsMode::Off).await;
-    assert_eq!(client.events_state(), EventsState::Off);
-    let before = polls(&world, &client);
+    let agent = Agent::settled(&world, EventsMode::Off).await;
+    assert_eq!(agent.state(), EventsState::Off);
+    let before = agent.polls(&world);
     world.pass(600).await;
-    assert_eq!(polls(&world, &client) - before, 120);
-    world.say(client.workspace_id(), "m-1", "one").await;
-    let passed = until_said(&world, &client, 1).await;
-    assert!(passed <= 5100, "{passed} ms");
+    assert_eq!(agent.polls(&world) - before, 120);
+    world.pass(1).await;
+    let passed = agent.takes(&world).await;
+    assert!((3000..=5000).contains(&passed), "{passed} ms");
     assert_eq!(connections(&world), 0);
-    agent.stop().await.unwrap();
+    agent.running.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,16 +118,16 @@ async fn a_platform_without_events_is_polled_and_asked_again_now_and_then() {
     for status in [404, 405, 501] {
         let world = World::new();
         world.trouble(move |request| is_stream(request).then_some(Trouble::Status(status)));
-        let (client, agent) = settled(&world, EventsMode::Auto).await;
-        assert_eq!(client.events_state(), EventsState::Unsupported);
-        let before = polls(&world, &client);
+        let agent = Agent::settled(&world, EventsMode::Auto).await;
+        assert_eq!(agent.state(), EventsState::Unsupported);
+        let before = agent.polls(&world);
         world.pass(590).await;
         assert_eq!(connections(&world), 1);
-        assert!(polls(&world, &client) - before >= 117);
+        assert!(agent.polls(&world) - before >= 117);
         world.no_trouble();
         world.pass(30).await;
-        assert_eq!(client.events_state(), EventsState::Flowing, "{status}");
-        agent.stop().await.unwrap();
+        assert_eq!(agent.state(), EventsState::Flowing, "{status}");
+        agent.running.stop().await.unwrap();
     }
 }
 
@@ -113,21 +136,21 @@ async fn a_page_for_every_path_is_no_stream() {
     let world = World::new();
     let page = Trouble::Says(200, "<html>welcome</html>");
     world.trouble(move |request| is_stream(request).then_some(page));
-    let (client, agent) = settled(&world, EventsMode::Auto).await;
-    assert_eq!(client.events_state(), EventsState::Unsupported);
-    agent.stop().await.unwrap();
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
+    assert_eq!(agent.state(), EventsState::Unsupported);
+    agent.running.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn while_there_is_no_connection_polls_are_as_frequent_as_without_events() {
     let world = World::new();
     world.trouble(|request| is_stream(request).then_some(Trouble::Refused));
-    let (client, agent) = settled(&world, EventsMode::Auto).await;
-    assert_eq!(client.events_state(), EventsState::Connecting);
-    let before = polls(&world, &client);
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
+    assert_eq!(agent.state(), EventsState::Connecting);
+    let before = agent.polls(&world);
     world.pass(60).await;
-    assert!(polls(&world, &client) - before >= 12);
-    agent.stop().await.unwrap();
+    assert!(agent.polls(&world) - before >= 12);
+    agent.running.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,87 +162,143 @@ async fn a_wait_that_the_platform_asks_for_is_kept() {
         let meant = is_stream(request) && still.load(Ordering::Relaxed);
         meant.then_some(Trouble::RateLimited(200))
     });
-    let (client, agent) = settled(&world, EventsMode::Auto).await;
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
     assert_eq!(connections(&world), 1);
     limited.store(false, Ordering::Relaxed);
     world.pass(185).await;
     assert_eq!(connections(&world), 1);
     world.pass(30).await;
-    assert_eq!(client.events_state(), EventsState::Flowing);
-    agent.stop().await.unwrap();
+    assert_eq!(agent.state(), EventsState::Flowing);
+    agent.running.stop().await.unwrap();
 }
 
-/// The poll interval is stretched from the moment on when events flow; what came in before that, and after the last poll, must not wait for its
-/// end.
+/// The poll interval is stretched from the moment on when events flow. A message that came after the last poll looked and before the first event
+/// could come must not wait for the end of it.
 #[tokio::test(start_paused = true)]
 async fn no_message_falls_between_the_last_poll_and_the_first_event() {
-    for millis in 0..40_u64 {
+    for said in 0..60 {
         let world = World::new();
-        let client = world.registered("alpha").await;
-        let agent = world.start_polling(&client, shout, PollOptions::new());
-        world.clock_millis(millis * 5).await;
-        world.say(client.workspace_id(), "m-1", "one").await;
-        let passed = until_said(&world, &client, 1).await;
-        assert!(passed <= 5100, "{millis}: {passed} ms");
-        agent.stop().await.unwrap();
+        world.trouble(|request| is_stream(request).then_some(Trouble::Refused));
+        let agent = Agent::settled(&world, EventsMode::Auto).await;
+        let clock = world.clock.clone();
+        world.trouble(move |request| match request.uri().path() {
+            path if path.ends_with("/activity") => Some(Trouble::AnswerLate(3000)),
+            _ if is_stream(request) && clock.now().as_millis() < 19_500 => Some(Trouble::Refused),
+            _ => None,
+        });
+        world.clock.sleep(Duration::from_millis(said * 250)).await;
+        let passed = agent.takes(&world).await;
+        assert!(
+            passed <= 5000 + 2 * 3000,
+            "said after {said}/4 s: {passed} ms"
+        );
+        assert_eq!(agent.state(), EventsState::Flowing);
+        agent.running.stop().await.unwrap();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_breaks_is_made_again_and_what_came_meanwhile_is_fetched_at_once() {
+async fn a_connection_that_breaks_is_made_again_and_polls_are_frequent_until_then() {
     let world = World::new();
-    let (client, agent) = settled(&world, EventsMode::Auto).await;
-    for round in 1..=3 {
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
+    for _ in 0..3 {
         world.trouble(|request| is_stream(request).then_some(Trouble::Refused));
-        // As after a change of networks: the stream is opened anew.
-        client.wake();
+        // The stream is opened anew.
+        agent.client.wake();
         world.clock_tick().await;
-        assert_eq!(client.events_state(), EventsState::Connecting);
-        world
-            .say(client.workspace_id(), &format!("m-{round}"), "hello")
-            .await;
+        assert_eq!(agent.state(), EventsState::Connecting);
+        let passed = agent.takes(&world).await;
+        assert!(passed <= 5000, "{passed} ms");
         world.no_trouble();
-        let passed = until_said(&world, &client, round).await;
-        assert!(passed <= 5100, "{passed} ms");
         world.pass(65).await;
-        assert_eq!(client.events_state(), EventsState::Flowing);
+        assert_eq!(agent.state(), EventsState::Flowing);
+        assert_eq!(agent.takes(&world).await, 0);
     }
-    agent.stop().await.unwrap();
+    agent.running.stop().await.unwrap();
+}
+
+/// The poll interval was stretched when the stream broke, and nobody tells of a message any more.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_ends_the_long_wait_as_well() {
+    let world = World::new();
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
+    world.pass(70).await;
+    world.trouble(|request| is_stream(request).then_some(Trouble::Refused));
+    world.strike(Blow::Cut);
+    let passed = agent.takes(&world).await;
+    assert!(passed <= 5000, "{passed} ms");
+    agent.running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_falls_silent_is_opened_anew() {
+    let world = World::new();
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
+    world.strike(Blow::Freeze);
+    let passed = agent.takes(&world).await;
+    assert!(passed <= 60_000, "{passed} ms");
+    world.pass(40).await;
+    assert_eq!(
+        (connections(&world), agent.state()),
+        (2, EventsState::Flowing)
+    );
+    assert_eq!(agent.takes(&world).await, 0);
+    agent.running.stop().await.unwrap();
+}
+
+/// Each connection ends at once. Without jitter the next one is made after a second, the shortest wait.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_always_breaks_is_no_flood_of_requests() {
+    let world = World::new();
+    let agent = Agent::start(&world, EventsMode::Auto).await;
+    let polls = agent.polls(&world);
+    for _ in 0..600 {
+        world.clock.sleep(Duration::from_millis(100)).await;
+        world.strike(Blow::Cut);
+    }
+    let (polls, streams) = (agent.polls(&world) - polls, connections(&world));
+    assert!(
+        streams <= 62 && polls <= 140,
+        "{streams} connections, {polls} polls"
+    );
+    let passed = agent.takes(&world).await;
+    assert!(passed <= 5000, "{passed} ms");
+    agent.running.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_is_noticed_when_it_is_told() {
     let world = World::new();
-    let (client, agent) = settled(&world, EventsMode::Auto).await;
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
     let before = world.clock_seconds();
-    let path = format!("/workspaces/{}/pause", client.workspace_id());
+    let path = format!("/workspaces/{}/pause", agent.client.workspace_id());
     world.admin("POST", &path, Value::Null).await;
-    assert_eq!(agent.ended().await.unwrap(), StopReason::Paused);
+    assert_eq!(agent.running.ended().await.unwrap(), StopReason::Paused);
     assert!(world.clock_seconds() - before <= 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deletion_is_noticed_when_it_is_told() {
     let world = World::new();
-    let (client, agent) = settled(&world, EventsMode::Auto).await;
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
     let before = world.clock_seconds();
-    let path = format!("/workspaces/{}?confirm=true", client.workspace_id());
+    let path = format!("/workspaces/{}?confirm=true", agent.client.workspace_id());
     world.admin("DELETE", &path, Value::Null).await;
-    assert_eq!(agent.ended().await.unwrap(), StopReason::Removed);
+    assert_eq!(agent.running.ended().await.unwrap(), StopReason::Removed);
     assert!(world.clock_seconds() - before <= 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_agents_own_words_wake_nobody() {
     let world = World::new();
-    let (client, agent) = settled(&world, EventsMode::Auto).await;
-    let before = polls(&world, &client);
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
+    let before = agent.polls(&world);
     for _ in 0..5 {
-        client.notify("by the way", &[]).await.unwrap();
+        agent.client.notify("by the way", &[]).await.unwrap();
         world.pass(2).await;
     }
-    assert!(polls(&world, &client) - before <= 1);
-    agent.stop().await.unwrap();
+    assert!(agent.polls(&world) - before <= 1);
+    agent.running.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

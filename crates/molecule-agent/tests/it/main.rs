@@ -34,4 +34,5 @@ mod stub;
 mod surprises;
 mod suspension;
 mod windows;
+mod wire;
 mod world;

@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use molecule_agent::transport::testing::{Answer, ScriptedTransport, SimulatedClock, answer};
 use molecule_agent::transport::{
-    self, BoxFuture, CallOptions, Clock as _, Phase, Request, Target, TransportError, within,
+    BoxFuture, CallOptions, Clock as _, Phase, Request, Target, TransportError, within,
 };
 use molecule_agent::{
     AgentError, AgentLoop, CancellationToken, ClientBuilder, Handler, InboundDelivery,
@@ -20,6 +20,8 @@ use molecule_emulator::{EmulatorConfig, FaultRule, Generation, Platform, Severed
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+
+use crate::wire::{Blow, Wire};
 
 /// Where the platform is said to be.
 pub(crate) const URL: &str = "http://localhost:8080";
@@ -38,6 +40,8 @@ pub(crate) enum Trouble {
     Status(u16),
     /// The platform answers with this status and body.
     Says(u16, &'static str),
+    /// The platform does its work at once, and its answer takes so many milliseconds.
+    AnswerLate(u64),
     /// The platform limits the rate, and says for how many seconds.
     RateLimited(u64),
 }
@@ -49,6 +53,7 @@ pub(crate) struct World {
     disk: TempDir,
     fault: Arc<Mutex<Option<Box<Fault>>>>,
     transport: ScriptedTransport,
+    wire: Wire,
 }
 
 impl World {
@@ -67,13 +72,15 @@ impl World {
             .with_clock(Arc::new(PlatformClock(clock.clone())));
         let platform = Platform::new(config).unwrap();
         let fault: Arc<Mutex<Option<Box<Fault>>>> = Arc::default();
-        let transport = network(platform.clone(), Arc::clone(&fault));
+        let wire = Wire::new();
+        let transport = network(platform.clone(), Arc::clone(&fault), wire.clone());
         Self {
             platform,
             clock,
             disk: tempfile::tempdir().unwrap(),
             fault,
             transport,
+            wire,
         }
     }
 
@@ -102,6 +109,11 @@ impl World {
     /// The platform itself lets requests go wrong.
     pub(crate) fn inject(&self, rule: FaultRule) {
         self.platform.add_fault(rule).unwrap();
+    }
+
+    /// This happens to all answers that stream now.
+    pub(crate) fn strike(&self, blow: Blow) {
+        self.wire.strike(blow);
     }
 
     /// From now on requests arrive.
@@ -245,10 +257,6 @@ impl World {
         self.clock.sleep(Duration::from_millis(1)).await;
     }
 
-    pub(crate) async fn clock_millis(&self, millis: u64) {
-        self.clock.sleep(Duration::from_millis(millis)).await;
-    }
-
     /// A handler that answers with the message itself, after so many seconds.
     pub(crate) fn slow_echo(&self, seconds: u64) -> impl Handler + Clone + use<> {
         let clock = self.clock.clone();
@@ -357,7 +365,11 @@ impl ParseToken for str {
     }
 }
 
-fn network(platform: Platform, fault: Arc<Mutex<Option<Box<Fault>>>>) -> ScriptedTransport {
+fn network(
+    platform: Platform,
+    fault: Arc<Mutex<Option<Box<Fault>>>>,
+    wire: Wire,
+) -> ScriptedTransport {
     ScriptedTransport::new(move |request: Request| -> BoxFuture<'static, Answer> {
         let trouble = fault
             .lock()
@@ -377,7 +389,7 @@ fn network(platform: Platform, fault: Arc<Mutex<Option<Box<Fault>>>>) -> Scripte
             Some(Trouble::Says(status, body)) => Box::pin(async move { Ok(answer(status, body)) }),
             Some(Trouble::RateLimited(seconds)) => Box::pin(async move { Ok(limited(seconds)) }),
             Some(Trouble::AnswerLost) => {
-                let delivered = deliver(platform.clone(), request);
+                let delivered = deliver(platform.clone(), wire.clone(), request);
                 Box::pin(async move {
                     delivered.await?;
                     Err(TransportError::Interrupted {
@@ -386,7 +398,17 @@ fn network(platform: Platform, fault: Arc<Mutex<Option<Box<Fault>>>>) -> Scripte
                     })
                 })
             }
-            None => Box::pin(deliver(platform.clone(), request)),
+            Some(Trouble::AnswerLate(millis)) => {
+                let delivered = deliver(platform.clone(), wire.clone(), request);
+                Box::pin(async move {
+                    let answer = delivered.await;
+                    SimulatedClock::new()
+                        .sleep(Duration::from_millis(millis))
+                        .await;
+                    answer
+                })
+            }
+            None => Box::pin(deliver(platform.clone(), wire.clone(), request)),
         }
     })
 }
@@ -403,12 +425,12 @@ fn limited(seconds: u64) -> molecule_agent::transport::Response {
 }
 
 /// The client waits for an answer as long as it would over a socket.
-async fn deliver(platform: Platform, request: Request) -> Answer {
+async fn deliver(platform: Platform, wire: Wire, request: Request) -> Answer {
     let (target, after) = (
         Target::of(&request),
         CallOptions::of(&request).timeouts.idle_read,
     );
-    let answer = serve(platform, request);
+    let answer = serve(platform, wire, request);
     let clock = SimulatedClock::new();
     within(&clock, after, answer).await.unwrap_or_else(|_| {
         let phase = Phase::Head;
@@ -420,7 +442,7 @@ async fn deliver(platform: Platform, request: Request) -> Answer {
     })
 }
 
-async fn serve(platform: Platform, request: Request) -> Answer {
+async fn serve(platform: Platform, wire: Wire, request: Request) -> Answer {
     let target = Target::of(&request);
     let (mut head, body) = request.into_parts();
     head.uri = head
@@ -447,14 +469,7 @@ async fn serve(platform: Platform, request: Request) -> Answer {
         .get("content-type")
         .is_some_and(|kind| kind == "text/event-stream")
     {
-        let body = body.map_err(move |error| TransportError::Interrupted {
-            target: target.clone(),
-            source: error.into(),
-        });
-        return Ok(http::Response::from_parts(
-            head,
-            transport::Body::wrap(body),
-        ));
+        return Ok(http::Response::from_parts(head, wire.carry(body, target)));
     }
     let body = body.collect().await.unwrap().to_bytes();
     Ok(http::Response::from_parts(head, body.into()))
