@@ -4,6 +4,7 @@
 //! A body panics when its property does not hold. [`TARGETS`] has them all.
 
 pub mod activity_rows;
+pub mod event_stream;
 pub mod json_depth;
 pub mod manifest_json;
 pub mod pax_records;
@@ -33,6 +34,7 @@ pub struct Target {
 /// Every target, by name.
 pub const TARGETS: &[Target] = &[
     target("activity_rows", activity_rows::run),
+    target("event_stream", event_stream::run),
     target("json_depth", json_depth::run),
     target("manifest_json", manifest_json::run),
     target("pax_records", pax_records::run),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, ValueHint};
 use molecule_agent::protocol::endpoints::Lookup;
 use molecule_agent::{
-    AgentError, AgentLoop, ClientBuilder, Connect, HeartbeatLoop, PollOptions, RemoteAgentClient,
-    Since, StopReason, WorkspaceId,
+    AgentError, AgentLoop, ClientBuilder, Connect, EventsMode, HeartbeatLoop, PollOptions,
+    RemoteAgentClient, Since, StopReason, WorkspaceId,
 };
 
 use crate::agent_lock::AgentLock;
@@ -51,6 +51,9 @@ struct RunArgs {
     /// How long a running handler may take to finish when the agent has to stop
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     drain_timeout: Duration,
+    /// Whether to be told of messages as they come: auto does where the platform has a stream of events, and polls once a minute then
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    events: Events,
     /// How often to ask for messages
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse_interval)]
     poll_interval: Duration,
@@ -63,6 +66,24 @@ struct RunArgs {
     /// Where the agent's place in the log is kept [default: cursor, in its directory]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cursor_file: Option<PathBuf>,
+}
+
+/// Whether the agent listens to events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Events {
+    /// Where the platform has them.
+    Auto,
+    /// It polls alone.
+    Off,
+}
+
+impl From<Events> for EventsMode {
+    fn from(events: Events) -> Self {
+        match events {
+            Events::Auto => Self::Auto,
+            Events::Off => Self::Off,
+        }
+    }
 }
 
 /// How messages reach the agent.
@@ -246,7 +267,9 @@ impl RunArgs {
     }
 
     fn poll(&self) -> PollOptions {
-        let options = PollOptions::new().with_since(self.since);
+        let options = PollOptions::new()
+            .with_since(self.since)
+            .with_events(self.events.into());
         match &self.cursor_file {
             Some(path) => options.with_cursor_file(path),
             None => options,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use molecule_agent::transport::BoxFuture;
 use molecule_agent::{
-    AgentError, DeliveryError, ErrorKind, InboundDelivery, InboundMessage, PollOptions, Received,
-    Sender, Since, StopReason, blocking_handler,
+    AgentError, DeliveryError, ErrorKind, EventsMode, InboundDelivery, InboundMessage, PollOptions,
+    Received, Sender, Since, StopReason, blocking_handler,
 };
 
 use uuid::Uuid;
@@ -201,7 +201,9 @@ async fn a_poll_delivery_can_be_opened_before_the_loop_and_polls_at_its_own_inte
     let id = client.workspace_id();
     world.say(id, "m-1", "old").await;
     world.pass(60).await;
-    let options = PollOptions::new().with_interval(Duration::from_secs(1));
+    let options = PollOptions::new()
+        .with_interval(Duration::from_secs(1))
+        .with_events(EventsMode::Off);
     let mut polling = client.poll_delivery(options);
     assert_eq!(polling.skipped(), 0);
     polling.open().await.unwrap();

@@ -197,6 +197,17 @@ async fn no_message_falls_between_the_last_poll_and_the_first_event() {
     }
 }
 
+/// The event was there before the row could be read.
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_finds_nothing_of_what_was_told_is_repeated_soon() {
+    let world = World::new();
+    let agent = Agent::settled(&world, EventsMode::Auto).await;
+    world.pass(70).await;
+    world.trouble_at("/activity", 1, Trouble::Says(200, "[]"));
+    assert_eq!(agent.takes(&world).await, 5000);
+    agent.running.stop().await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_breaks_is_made_again_and_polls_are_frequent_until_then() {
     let world = World::new();

@@ -5,7 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use molecule_agent::{
-    AgentError, ErrorKind, FetchInbound, InboundLog, PollOptions, RemoteAgentClient, Since,
+    AgentError, ErrorKind, EventsMode, FetchInbound, InboundLog, PollOptions, RemoteAgentClient,
+    Since,
 };
 
 use crate::world::{World, shout};
@@ -197,7 +198,8 @@ async fn polling_goes_on_at_its_interval() {
         .await
         .unwrap();
     client.register().await.unwrap();
-    let agent = world.start(&client, shout);
+    let options = PollOptions::new().with_events(EventsMode::Off);
+    let agent = world.start_polling(&client, shout, options);
     world.pass(100).await;
     let polls = world.count(&format!("GET /workspaces/{id}/activity"));
     assert!((50..56).contains(&polls), "{polls}");

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use molecule_agent::protocol::endpoints::{ApprovalStatus, MemoryQuery, MemoryScope, NewMemory};
-use molecule_agent::{ErrorKind, RemoteAgentClient, WorkspaceId};
+use molecule_agent::transport::Clock as _;
+use molecule_agent::{ErrorKind, InboundMessage, RemoteAgentClient, WorkspaceId};
 use molecule_emulator::EmulatorConfig;
 use serde_json::{Value, json};
 
@@ -111,6 +112,15 @@ async fn an_approval_is_waited_for_until_the_user_decides() {
 async fn the_conversation_is_read_page_by_page_without_a_gap() {
     let world = World::new();
     let client = world.registered("alpha").await;
+    // A page ends between two moments, not within one.
+    let clock = world.clock.clone();
+    let shout = move |message: InboundMessage| {
+        let moment = clock.sleep(Duration::from_millis(1));
+        async move {
+            moment.await;
+            message.text.to_uppercase()
+        }
+    };
     let agent = world.start(&client, shout);
     world.pass(1).await;
     for number in 0..4 {
