@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements of promises about speed. None is part of `cargo xtask ci`, because a busy machine would fail it.
 
 mod archives;
+mod latency;
 mod plugin;
 mod statistics;
 
@@ -17,13 +18,17 @@ pub(crate) struct Options {
 enum Bench {
     /// Installing a plugin: ours against GNU tar, which only extracts, and against CPython's tarfile and hashlib
     Plugin(plugin::Options),
+    /// Messages: from the platform to the handler, with events and without
+    Latency(latency::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.bench {
         Some(Bench::Plugin(options)) => plugin::run(options),
+        Some(Bench::Latency(options)) => latency::run(options),
         None => {
             println!("plugin    installing a plugin, against GNU tar and CPython");
+            println!("latency   messages on their way from the platform to the handler");
             println!("\nRun one with `cargo xtask bench NAME`.");
             Ok(())
         }

@@ -1,4 +1,4 @@
-//! Medians, and how they are shown.
+//! Medians and percentiles, and how they are shown.
 
 use std::time::Duration;
 
@@ -12,6 +12,17 @@ pub(crate) fn median(times: &[Duration]) -> Duration {
         len if len % 2 == 1 => sorted[middle],
         _ => (sorted[middle - 1] + sorted[middle]) / 2,
     }
+}
+
+/// The shortest time that this part of them does not exceed: 0.99 of them, say. Nothing measured is zero.
+pub(crate) fn percentile(times: &[Duration], part: f64) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    let rank = (sorted.len() as f64 * part).ceil() as usize;
+    sorted
+        .get(rank.saturating_sub(1))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// Milliseconds, with a decimal where they are few.
@@ -39,6 +50,16 @@ mod tests {
         check(&[7], 7);
         check(&[9, 1, 5], 5);
         check(&[9, 1, 5, 7], 6);
+    }
+
+    #[test]
+    fn percentiles_are_times_that_were_measured() {
+        let times: Vec<_> = (1..=200).rev().map(Duration::from_millis).collect();
+        for (part, millis) in [(0.5, 100), (0.95, 190), (0.99, 198), (1.0, 200)] {
+            assert_eq!(percentile(&times, part), Duration::from_millis(millis));
+        }
+        assert_eq!(percentile(&times[..1], 0.99), Duration::from_millis(200));
+        assert_eq!(percentile(&[], 0.5), Duration::ZERO);
     }
 
     #[test]

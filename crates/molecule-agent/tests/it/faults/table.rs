@@ -3,17 +3,20 @@
 use molecule_emulator::Fault;
 
 const README: &str = include_str!("../../../README.md");
-const TESTS: [&str; 3] = [
+const TESTS: [&str; 4] = [
     include_str!("injected.rs"),
     include_str!("hostile.rs"),
     include_str!("../faults.rs"),
+    include_str!("../events.rs"),
 ];
 
 /// Fault and tests of each row.
 fn rows() -> Vec<(&'static str, Vec<&'static str>)> {
     let section = README.split("# When the platform fails").nth(1).unwrap();
     let table = section.split("\n# ").next().unwrap();
-    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let rows = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| fault "));
     rows.map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
         let tests = cells[2]
@@ -33,7 +36,8 @@ fn every_kind_of_fault_has_a_row() {
             "{kind} has no row"
         );
     }
-    assert_eq!(rows.len(), Fault::KINDS.len() + 2);
+    // The last two are about the stream of events.
+    assert_eq!(rows.len(), Fault::KINDS.len() + 2 + 2);
 }
 
 #[test]
