@@ -8,7 +8,7 @@ use molecule_agent::{ErrorKind, InboundMessage, RemoteAgentClient, WorkspaceId};
 use molecule_emulator::EmulatorConfig;
 use serde_json::{Value, json};
 
-use crate::world::{ParseToken as _, World, shout};
+use crate::world::{ParseToken as _, World};
 
 /// A workspace below another, and its client.
 async fn child(world: &World, of: WorkspaceId) -> RemoteAgentClient {

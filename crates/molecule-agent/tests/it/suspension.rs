@@ -56,7 +56,7 @@ async fn check(world: &World, stand_still: impl AsyncFnOnce()) {
 async fn a_suspended_machine_beats_and_asks_at_once_when_it_wakes() {
     let world = World::new();
     check(&world, async || {
-        world.clock.suspend(Duration::from_secs(300))
+        world.clock.suspend(Duration::from_secs(300));
     })
     .await;
 }
@@ -65,7 +65,7 @@ async fn a_suspended_machine_beats_and_asks_at_once_when_it_wakes() {
 async fn a_stopped_process_beats_and_asks_at_once_when_it_goes_on() {
     let world = World::new();
     check(&world, async || {
-        tokio::time::advance(Duration::from_secs(300)).await
+        tokio::time::advance(Duration::from_secs(300)).await;
     })
     .await;
 }
