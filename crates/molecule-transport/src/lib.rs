@@ -3,6 +3,7 @@
 mod address;
 mod authorize;
 mod body;
+mod budget;
 mod clock;
 mod deadline;
 mod error;
@@ -37,6 +38,7 @@ pub mod testing;
 pub use address::AddressKind;
 pub use authorize::{Authorize, Bearer, InvalidToken, NoToken, TokenSource};
 pub use body::Body;
+pub use budget::{Priority, RateBudget, Share, Turn};
 #[cfg(feature = "reqwest")]
 pub use clock::SystemClock;
 pub use clock::{Clock, Elapsed, within};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Request;
+use crate::{Priority, Request};
 
 /// How one call is to be made. Requests without options get the defaults.
 ///
@@ -37,6 +37,8 @@ pub struct CallOptions {
     /// How long the whole call may take, from the outermost `send` to the end of the body,
     /// with all retries and waits between. Default: no limit.
     pub deadline: Option<Duration>,
+    /// When it goes, among requests that share a [`RateBudget`](crate::RateBudget). Default: [`Priority::Message`].
+    pub priority: Priority,
     /// What an answer may measure.
     pub limits: Limits,
 }
@@ -100,6 +102,13 @@ impl CallOptions {
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets when the request goes, among those that share a rate budget.
+    #[must_use]
+    pub fn with_priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
         self
     }
 

@@ -1,11 +1,14 @@
 //! Slowing down before the platform has to say so.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::{BoxFuture, Clock, Origin, Request, Response, Transport, TransportError};
+use crate::{
+    BoxFuture, CallOptions, Clock, Origin, RateBudget, Request, Response, Share, Transport,
+    TransportError,
+};
 
 /// The longest wait that pacing imposes.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -113,14 +116,22 @@ impl Pacer {
     }
 }
 
-/// Reads the rate limit from every answer of the platform, and spaces out the requests to it as
-/// [`gap`] says. Requests to other origins pass untouched.
+/// Keeps requests to the platform from exceeding its rate limit. Requests to other origins pass untouched.
+///
+/// A client by itself goes by what the platform's answers say, and spaces its requests out as [`gap`] says. Clients that
+/// share an address with others of the same process share a [`RateBudget`] instead, and go by that alone.
 #[derive(Debug)]
 pub struct Pace<T> {
     inner: T,
     platform: Origin,
     clock: Arc<dyn Clock>,
-    pacer: Mutex<Pacer>,
+    rule: Rule,
+}
+
+#[derive(Debug)]
+enum Rule {
+    Alone(Mutex<Pacer>),
+    Shared(Share),
 }
 
 impl<T: Transport> Pace<T> {
@@ -130,26 +141,50 @@ impl<T: Transport> Pace<T> {
             inner,
             platform,
             clock,
-            pacer: Mutex::default(),
+            rule: Rule::Alone(Mutex::default()),
         }
     }
 
+    /// Takes a share of a budget, in place of pacing by what the answers say.
+    #[must_use]
+    pub fn with_budget(mut self, budget: &RateBudget) -> Self {
+        self.rule = Rule::Shared(budget.join());
+        self
+    }
+
     async fn paced(&self, request: Request) -> Result<Response, TransportError> {
-        let wait = self.with_pacer(Pacer::reserve);
+        match &self.rule {
+            Rule::Alone(pacer) => self.spaced(pacer, request).await,
+            Rule::Shared(share) => self.in_turn(share, request).await,
+        }
+    }
+
+    async fn in_turn(&self, share: &Share, request: Request) -> Result<Response, TransportError> {
+        let turn = share.turn(CallOptions::of(&request).priority).await;
+        let response = self.inner.send(request).await?;
+        turn.answered(response.status(), response.headers());
+        Ok(response)
+    }
+
+    async fn spaced(
+        &self,
+        pacer: &Mutex<Pacer>,
+        request: Request,
+    ) -> Result<Response, TransportError> {
+        let wait = lock(pacer).reserve(self.clock.now());
         if !wait.is_zero() {
             self.clock.sleep(wait).await;
         }
         let response = self.inner.send(request).await?;
         if let Some(quota) = Quota::of(response.headers()) {
-            self.with_pacer(|pacer, now| pacer.observe(quota, now));
+            lock(pacer).observe(quota, self.clock.now());
         }
         Ok(response)
     }
+}
 
-    fn with_pacer<R>(&self, use_it: impl FnOnce(&mut Pacer, Duration) -> R) -> R {
-        let mut pacer = self.pacer.lock().unwrap_or_else(PoisonError::into_inner);
-        use_it(&mut pacer, self.clock.now())
-    }
+fn lock(pacer: &Mutex<Pacer>) -> MutexGuard<'_, Pacer> {
+    pacer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T: Transport> Transport for Pace<T> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::{
-    Authorize, Clock, Deadline, Logged, NoToken, Origin, Pace, Retry, RetryPolicy, TenantHeaders,
-    TokenSource, Transport,
+    Authorize, Clock, Deadline, Logged, NoToken, Origin, Pace, RateBudget, Retry, RetryPolicy,
+    TenantHeaders, TokenSource, Transport,
 };
 
 /// A transport with all layers around it, as [`stack`] builds it.
@@ -31,6 +31,8 @@ pub struct StackOptions {
     pub insecure_http: bool,
     /// How often and how long to retry.
     pub retry: RetryPolicy,
+    /// The rate limit that is shared with other clients. Default: none, and the platform's answers set the pace.
+    pub budget: Option<RateBudget>,
 }
 
 impl StackOptions {
@@ -44,6 +46,7 @@ impl StackOptions {
             origin_header: true,
             insecure_http: false,
             retry: RetryPolicy::new(),
+            budget: None,
         }
     }
 
@@ -81,6 +84,13 @@ impl StackOptions {
         self.retry = retry;
         self
     }
+
+    /// Shares a rate limit with other clients.
+    #[must_use]
+    pub fn with_budget(mut self, budget: RateBudget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
 }
 
 impl fmt::Debug for StackOptions {
@@ -96,7 +106,7 @@ impl fmt::Debug for StackOptions {
 /// 1. [`Deadline`] covers everything below, waits included.
 /// 2. [`Retry`] sees each try as a new request, so that a retry is paced too and takes the token
 ///    of its own time.
-/// 3. [`Pace`] waits while the rate limit is nearly used up.
+/// 3. [`Pace`] waits while the rate limit is nearly used up, or for its turn where the limit is shared.
 /// 4. [`Logged`] logs each try, without the waits before it.
 /// 5. [`TenantHeaders`] and [`Authorize`] look at what is really sent, last.
 pub fn stack<T: Transport>(inner: T, options: StackOptions) -> PlatformTransport<T> {
@@ -108,6 +118,7 @@ pub fn stack<T: Transport>(inner: T, options: StackOptions) -> PlatformTransport
         origin_header,
         insecure_http,
         retry,
+        budget,
     } = options;
     let authorized =
         Authorize::new(inner, platform.clone(), tokens).with_insecure_http(insecure_http);
@@ -119,6 +130,9 @@ pub fn stack<T: Transport>(inner: T, options: StackOptions) -> PlatformTransport
         tenant = tenant.without_origin_header();
     }
     let logged = Logged::new(tenant, clock.clone());
-    let paced = Pace::new(logged, platform, clock.clone());
+    let mut paced = Pace::new(logged, platform, clock.clone());
+    if let Some(budget) = budget {
+        paced = paced.with_budget(&budget);
+    }
     Deadline::new(Retry::new(paced, retry, clock.clone()), clock)
 }

@@ -7,6 +7,7 @@
 
 mod authorization;
 mod bounds;
+mod budget;
 mod calls;
 mod deadline;
 mod decisions;
