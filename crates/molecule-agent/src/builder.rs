@@ -1,5 +1,6 @@
 //! How a client is put together.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use molecule_protocol::endpoints::Delivery;
 use molecule_protocol::{AgentCard, PlatformUrl, WorkspaceId};
 use molecule_token_store::{Token, Wait};
 use molecule_transport::{
-    Clock, Origin, ReqwestTransport, StackOptions, SystemClock, Timeouts, Transport, stack,
+    Clock, Origin, RateBudget, ReqwestTransport, StackOptions, SystemClock, Timeouts, Transport,
+    stack,
 };
 use tokio::sync::watch;
 
@@ -22,7 +24,7 @@ use crate::peers::Peers;
 use crate::tokens::{Given, LOCK_WAIT, Tokens};
 use crate::vitals::Vitals;
 use crate::wake::Wakes;
-use crate::{AdminClient, AgentError, Journal, RemoteAgentClient};
+use crate::{AdminClient, AgentError, Cadence, Journal, RemoteAgentClient};
 
 /// How often the agent says that it lives.
 pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
@@ -61,6 +63,7 @@ struct Connection {
     deadline: Option<Duration>,
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
+    budget: Option<RateBudget>,
 }
 
 impl std::fmt::Debug for ClientBuilder {
@@ -227,6 +230,48 @@ impl ClientBuilder {
         self
     }
 
+    /// The rate limit that this client shares with others of the process. Default: none, and the platform's answers set the
+    /// pace of this client alone. A [`Fleet`](crate::Fleet) shares one among its agents.
+    pub fn rate_budget(mut self, budget: RateBudget) -> Self {
+        self.connection.budget = Some(budget);
+        self
+    }
+
+    /// One of many: intervals are at least those of the cadence where that is not the usual one.
+    pub(crate) fn in_cadence(mut self, cadence: &Cadence) -> Self {
+        let (heartbeat, state, poll) = self.intervals;
+        self.intervals = (
+            stretched(heartbeat, DEFAULT_HEARTBEAT_INTERVAL, cadence.heartbeat),
+            stretched(state, DEFAULT_STATE_POLL_INTERVAL, cadence.state),
+            stretched(poll, DEFAULT_POLL_INTERVAL, cadence.poll),
+        );
+        self
+    }
+
+    pub(crate) const fn workspace_id(&self) -> WorkspaceId {
+        self.workspace_id
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        origin(&self.platform)
+    }
+
+    /// Takes time, connections and budget from others, where it was not given its own.
+    pub(crate) fn sharing(
+        mut self,
+        clock: &Arc<dyn Clock>,
+        budget: RateBudget,
+        transports: &mut Transports,
+    ) -> Result<Self, AgentError> {
+        let own = &mut self.connection;
+        own.clock.get_or_insert_with(|| Arc::clone(clock));
+        own.budget.get_or_insert(budget);
+        if own.transport.is_none() {
+            own.transport = Some(transports.get(own.ca_file.as_ref())?);
+        }
+        Ok(self)
+    }
+
     /// The client. Nothing is sent and nothing is written yet.
     ///
     /// # Errors
@@ -296,6 +341,24 @@ impl ClientBuilder {
     }
 }
 
+/// One transport for each set of certificate authorities.
+#[derive(Default)]
+pub(crate) struct Transports {
+    built: BTreeMap<Option<PathBuf>, Arc<dyn Transport>>,
+}
+
+impl Transports {
+    fn get(&mut self, ca_file: Option<&PathBuf>) -> Result<Arc<dyn Transport>, AgentError> {
+        let key = ca_file.cloned();
+        if let Some(transport) = self.built.get(&key) {
+            return Ok(Arc::clone(transport));
+        }
+        let transport: Arc<dyn Transport> = Arc::new(reqwest(key.clone())?);
+        self.built.insert(key, Arc::clone(&transport));
+        Ok(transport)
+    }
+}
+
 impl Connection {
     fn clock(&self) -> Arc<dyn Clock> {
         self.clock
@@ -313,6 +376,9 @@ impl Connection {
             .with_tokens(Arc::new(tokens.clone()))
             .with_origin_header(!self.without_origin)
             .with_insecure_http(self.insecure_http);
+        if let Some(budget) = self.budget {
+            options = options.with_budget(budget);
+        }
         if let Some(org_id) = &self.org_id {
             options = options.with_org_id(header_value("the organisation id", org_id)?);
         }
@@ -337,6 +403,14 @@ fn default_journal(state_dir: &Path) -> Journal {
 #[cfg(not(feature = "journal"))]
 fn default_journal(_: &Path) -> Journal {
     Journal::volatile()
+}
+
+fn stretched(own: Duration, usual: Duration, cadence: Duration) -> Duration {
+    if cadence > usual {
+        own.max(cadence)
+    } else {
+        own
+    }
 }
 
 fn reqwest(ca_file: Option<PathBuf>) -> Result<ReqwestTransport, AgentError> {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use http::response::Parts;
+use molecule_protocol::endpoints::{Heartbeat, ListActivity, PollState, Register};
 use molecule_protocol::{Answer, Auth, Call, Endpoint, PlatformUrl};
-use molecule_transport::{Body, CallOptions, Transport};
+use molecule_transport::{Body, CallOptions, Priority, Transport};
 
 use crate::AgentError;
 use crate::tokens::Tokens;
@@ -56,7 +57,7 @@ impl Caller {
         &self,
         endpoint: &E,
     ) -> Result<E::Output, AgentError> {
-        self.call_with(endpoint, &CallOptions::new()).await
+        self.call_with(endpoint, &usual_options::<E>()).await
     }
 
     /// Makes the call with these timeouts and limits.
@@ -75,7 +76,7 @@ impl Caller {
     ) -> Result<E::Output, AgentError> {
         let mut call = endpoint.call();
         call.repeatable = false;
-        self.read(endpoint, &call, &CallOptions::new()).await
+        self.read(endpoint, &call, &usual_options::<E>()).await
     }
 
     async fn read<E: Endpoint + Sync>(
@@ -134,6 +135,17 @@ impl Caller {
         let request = options.attach(call.to_request(&self.platform).map(Bytes::from));
         Ok(self.transport.send(request).await?.into_parts())
     }
+}
+
+/// When the rate limit is shared, a call goes in turn: what keeps the agent alive first, routine last.
+fn usual_options<E: Endpoint>() -> CallOptions {
+    let priority = match E::NAME {
+        Register::NAME | Heartbeat::NAME => Priority::Heartbeat,
+        ListActivity::NAME => Priority::Poll,
+        PollState::NAME => Priority::State,
+        _ => Priority::Message,
+    };
+    CallOptions::new().with_priority(priority)
 }
 
 /// What a refusal says. It is kept although the rest of it is too long, or does not come.

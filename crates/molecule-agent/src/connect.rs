@@ -14,7 +14,7 @@ use crate::{
     StopReason,
 };
 
-type OnRegistered = Arc<dyn Fn(&Registration) + Send + Sync>;
+pub(crate) type OnRegistered = Arc<dyn Fn(&Registration) + Send + Sync>;
 
 /// Options of [`RemoteAgentClient::connect`].
 #[derive(Clone, Default)]
@@ -28,7 +28,7 @@ pub struct Connect {
     pub agent_loop: AgentLoop,
     /// How it polls for messages.
     pub poll: PollOptions,
-    on_registered: Option<OnRegistered>,
+    pub(crate) on_registered: Option<OnRegistered>,
 }
 
 impl fmt::Debug for Connect {

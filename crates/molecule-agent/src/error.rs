@@ -82,6 +82,9 @@ pub enum AgentError {
         "the delivery of messages ended, so that none would reach the agent any more; start what delivers them, and the agent, anew"
     )]
     DeliveryEnded,
+    /// An agent of a fleet cannot be set up; made by [`AgentError::setup`].
+    #[error("the agent cannot be set up")]
+    Setup(#[source] BoxError),
     /// The platform does not accept the agent's address.
     #[error(
         "the platform refused the address {url:?}: it takes http(s) addresses that resolve from the platform \
@@ -359,6 +362,12 @@ impl AgentError {
         Self::Delivery(error.into())
     }
 
+    /// An error of what sets up an agent of a [`Fleet`](crate::Fleet).
+    #[must_use]
+    pub fn setup(error: impl Into<BoxError>) -> Self {
+        Self::Setup(error.into())
+    }
+
     /// What kind of trouble it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -389,7 +398,9 @@ impl AgentError {
             Self::Journal { .. } | Self::JournalInUse { .. } => ErrorKind::Temporary,
             Self::JournalDamaged { .. } => ErrorKind::Integrity,
             Self::JournalNewer { .. } => ErrorKind::Usage,
-            Self::TokenGivenElsewhere | Self::UnknownApproval(_) => ErrorKind::Usage,
+            Self::TokenGivenElsewhere | Self::UnknownApproval(_) | Self::Setup(_) => {
+                ErrorKind::Usage
+            }
             Self::AttachmentUri(_) | Self::UnfitSecrets(_) => ErrorKind::Usage,
             Self::TokenReplaced | Self::Undecided { .. } => ErrorKind::Temporary,
             Self::NotRotated { source, .. } => source.kind(),

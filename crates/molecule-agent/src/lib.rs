@@ -7,6 +7,7 @@ mod agent_state;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod builder;
+mod cadence;
 mod call_peer;
 mod caller;
 mod client;
@@ -17,6 +18,7 @@ mod environment;
 mod error;
 mod events;
 mod files;
+mod fleet;
 mod foreign;
 mod handler;
 mod inbound;
@@ -54,6 +56,7 @@ pub use builder::{
     ClientBuilder, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_POLL_INTERVAL, DEFAULT_STATE_POLL_INTERVAL,
     default_state_dir,
 };
+pub use cadence::Cadence;
 pub use call_peer::{CallPeer, PeerMessage, PeerReply, Route};
 pub use client::RemoteAgentClient;
 pub use connect::Connect;
@@ -62,6 +65,7 @@ pub use delivery::{DeliveryError, InboundDelivery, Received};
 pub use environment::{SecretEnv, UnfitReason, UnfitSecret, UnfitSecrets};
 pub use error::{AgentError, ErrorKind};
 pub use events::{EventNotice, EventStream, EventsMode, EventsState};
+pub use fleet::{AgentOutcome, DEFAULT_RATE_LIMIT, Fleet, FleetAgent, FleetEvent};
 pub use handler::{Handler, HandlerOutcome, blocking_handler};
 pub use inbound::{
     Batch, Cursor, CursorSupport, FetchInbound, InboundLog, Item, PollDelivery, PollOptions, Since,

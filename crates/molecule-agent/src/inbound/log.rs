@@ -7,6 +7,7 @@ use std::time::Duration;
 use molecule_protocol::{
     ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp, WorkspaceId,
 };
+use molecule_transport::Priority;
 
 use super::{Cursor, CursorSupport, FetchInbound, MAX_ROWS, PagesBack, Rows, Since};
 use crate::{AgentError, RemoteAgentClient};
@@ -103,7 +104,7 @@ impl InboundLog {
         let query = FetchInbound::new()
             .with_since_id(position)
             .with_limit(MAX_ROWS);
-        match self.client.fetch_rows(&query).await {
+        match self.client.fetch_rows_as(&query, Priority::Poll).await {
             Err(AgentError::Api(ApiError::Gone(_))) => self.window().await,
             page => Ok(self.batch(page?)),
         }

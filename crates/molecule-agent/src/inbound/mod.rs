@@ -18,7 +18,7 @@ use molecule_protocol::endpoints::{ActivityPage, ActivitySource, Delivery, ListA
 use molecule_protocol::{
     ActivityId, ActivityRow, ApiError, Inbound, InboundMessage, Timestamp, WorkspaceId,
 };
-use molecule_transport::{CallOptions, Limits, TransportError};
+use molecule_transport::{CallOptions, Limits, Priority, TransportError};
 
 use crate::{AgentError, RemoteAgentClient};
 
@@ -170,11 +170,23 @@ impl RemoteAgentClient {
     /// Fewer rows are asked for when those that were asked for are too large together, as text or in memory; whether there are
     /// more is in `full`.
     pub(crate) async fn fetch_rows(&self, query: &FetchInbound) -> Result<Rows, AgentError> {
+        self.fetch_rows_as(query, Priority::Message).await
+    }
+
+    /// [`fetch_rows`](Self::fetch_rows) with another priority.
+    pub(crate) async fn fetch_rows_as(
+        &self,
+        query: &FetchInbound,
+        priority: Priority,
+    ) -> Result<Rows, AgentError> {
         let mut query = query.clone();
         loop {
             let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
             match self
-                .authorized_with(&query.list(self.workspace_id()), &row_options(limit))
+                .authorized_with(
+                    &query.list(self.workspace_id()),
+                    &row_options(limit).with_priority(priority),
+                )
                 .await
             {
                 Err(

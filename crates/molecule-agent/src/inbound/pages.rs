@@ -1,6 +1,7 @@
 //! The log, page by page from its end back.
 
 use molecule_protocol::{ActivityRow, Timestamp};
+use molecule_transport::Priority;
 
 use super::{FetchInbound, MAX_ROWS, Rows};
 use crate::{AgentError, RemoteAgentClient};
@@ -34,7 +35,10 @@ impl<'a> PagesBack<'a> {
         if self.ended {
             return Ok(None);
         }
-        let page = self.client.fetch_rows(&self.query).await?;
+        let page = self
+            .client
+            .fetch_rows_as(&self.query, Priority::Poll)
+            .await?;
         self.go_back(&page);
         Ok(Some(page.rows))
     }

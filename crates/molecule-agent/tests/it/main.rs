@@ -17,6 +17,7 @@ mod disagreements;
 mod events;
 mod examples;
 mod faults;
+mod fleet;
 mod generation_a;
 mod heartbeats;
 mod inbound;

@@ -13,6 +13,9 @@ use tokio::task::JoinSet;
 
 use crate::calls::{PLATFORM, get, platform};
 
+/// When requests came, and when they were answered.
+type Log = Arc<Mutex<Vec<(Duration, Duration)>>>;
+
 fn request(priority: Priority) -> Request {
     let request = get(&format!("{PLATFORM}/workspaces/ID/state"));
     CallOptions::new().with_priority(priority).attach(request)
@@ -27,11 +30,8 @@ fn client(
 }
 
 /// Answers after so many milliseconds, and notes when each request came and when it was answered.
-fn slow(
-    clock: &SimulatedClock,
-    latency: u64,
-) -> (ScriptedTransport, Arc<Mutex<Vec<(Duration, Duration)>>>) {
-    let log: Arc<Mutex<Vec<_>>> = Arc::default();
+fn slow(clock: &SimulatedClock, latency: u64) -> (ScriptedTransport, Log) {
+    let log = Log::default();
     let (clock, noted) = (clock.clone(), Arc::clone(&log));
     let transport = ScriptedTransport::new(move |_| {
         let (clock, noted) = (clock.clone(), Arc::clone(&noted));
