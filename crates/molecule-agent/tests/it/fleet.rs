@@ -1,19 +1,16 @@
 //! Many agents in one process, under one rate limit.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use molecule_agent::transport::{
-    BoxFuture, Clock as _, Request, Response, Transport, TransportError,
-};
+use molecule_agent::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use molecule_agent::{
     AgentError, AgentOutcome, CancellationToken, ClientBuilder, Connect, Fleet, FleetAgent,
-    FleetEvent, InboundMessage, RemoteAgentClient, StopReason, WorkspaceId,
+    FleetEvent, InboundMessage, RegisterOptions, RemoteAgentClient, StopReason, WorkspaceId,
 };
 use molecule_emulator::EmulatorConfig;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use crate::world::{ParseToken as _, Trouble, URL, World, shout};
@@ -143,4 +140,206 @@ async fn two_hundred_and_fifty_agents_live_under_the_usual_limit() {
         answered += crowd.world.notifications(*id).await.len();
     }
     assert_eq!(answered, 60 * 20);
+}
+
+impl Crowd {
+    async fn delete(&self, number: usize) {
+        let path = format!("/workspaces/{}?confirm=true", self.ids[number]);
+        self.world.admin("DELETE", &path, Value::Null).await;
+    }
+
+    async fn says(&self, number: usize, text: &str) {
+        self.world.say(self.ids[number], text, text).await;
+    }
+
+    async fn answers(&self, number: usize) -> Vec<String> {
+        self.world.notifications(self.ids[number]).await
+    }
+}
+
+async fn panics(message: InboundMessage) -> String {
+    panic!("as it was asked to, by {}", message.text)
+}
+
+/// What was told about an agent, in words.
+fn words(event: FleetEvent<'_>, ids: &[WorkspaceId]) -> String {
+    let number = |id| ids.iter().position(|known| *known == id).unwrap();
+    match event {
+        FleetEvent::Online { workspace_id, .. } => format!("{} online", number(workspace_id)),
+        FleetEvent::Restarting {
+            workspace_id,
+            after,
+            ..
+        } => format!("{} again after {} s", number(workspace_id), after.as_secs()),
+        FleetEvent::Ended(outcome) => format!("{} ended", number(outcome.workspace_id)),
+        _ => unreachable!(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_fails_in_any_way_disturbs_no_other() {
+    let crowd = Crowd::new(8).await;
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (ids, hears) = (crowd.ids.clone(), Arc::clone(&heard));
+    let mut fleet = crowd.fleet().with_on_event(move |event| {
+        hears.lock().unwrap().push(words(event, &ids));
+        assert!(
+            !matches!(event, FleetEvent::Ended(_)),
+            "listeners may panic"
+        );
+    });
+    crowd.delete(1).await;
+    let foreign = crowd.tokens[0].clone();
+    let no_dir = crowd.world.disk().join("file");
+    std::fs::write(&no_dir, "").unwrap();
+    let broken_listener = Connect::new().with_on_registered(|_| panic!("as it was asked to"));
+    for agent in [
+        FleetAgent::new(crowd.builder(0), shout),
+        FleetAgent::new(crowd.builder(1), shout),
+        FleetAgent::new(crowd.with_token(2, &foreign), shout),
+        FleetAgent::new(crowd.builder(3), panics),
+        FleetAgent::prepared_by(crowd.builder(4), async |_| {
+            Err(AgentError::setup("no command"))
+        }),
+        FleetAgent::new(crowd.builder(5).poll_interval(Duration::ZERO), shout),
+        FleetAgent::new(crowd.builder(6).state_dir(no_dir.join("below")), shout),
+        FleetAgent::new(crowd.builder(7), shout).with_connect(broken_listener),
+    ] {
+        fleet.add(agent);
+    }
+    let running = Running::start(fleet);
+    crowd.world.pass(20).await;
+    crowd.says(3, "die").await;
+    for minute in 0..10 {
+        crowd.says(0, &format!("m-{minute}")).await;
+        crowd.world.pass(60).await;
+        assert!(crowd.is_online(0).await, "in minute {minute}");
+        let status = crowd.world.status(crowd.ids[3]).await;
+        assert!(
+            ["online", "degraded"].contains(&status.as_str()),
+            "{status}"
+        );
+    }
+    assert_eq!(crowd.answers(0).await.len(), 10);
+    let outcomes = running.stop().await;
+    let results: Vec<_> = outcomes.iter().map(|outcome| &outcome.result).collect();
+    assert!(
+        matches!(results[0], Ok(StopReason::Cancelled)),
+        "{results:?}"
+    );
+    assert!(
+        matches!(results[1], Err(AgentError::Deleted(_))),
+        "{results:?}"
+    );
+    assert!(
+        matches!(results[2], Err(AgentError::TokenRejected { .. })),
+        "{results:?}"
+    );
+    assert!(
+        matches!(results[3], Ok(StopReason::Cancelled)),
+        "{results:?}"
+    );
+    assert!(
+        matches!(results[4], Err(AgentError::Setup(_))),
+        "{results:?}"
+    );
+    assert!(
+        matches!(results[5], Err(AgentError::Option { .. })),
+        "{results:?}"
+    );
+    assert!(
+        matches!(results[6], Ok(StopReason::Cancelled)),
+        "{results:?}"
+    );
+    assert!(
+        matches!(results[7], Ok(StopReason::Cancelled)),
+        "{results:?}"
+    );
+    let heard = heard.lock().unwrap();
+    let about = |number: char| {
+        let lines = heard.iter().filter(|line| line.starts_with(number));
+        lines.map(|line| &line[2..]).collect::<Vec<_>>()
+    };
+    assert_eq!(about('0'), ["online", "ended"]);
+    assert_eq!(about('1'), ["ended"]);
+    assert_eq!(about('4'), ["ended"]);
+    assert_eq!(
+        about('6')[..4],
+        ["online", "again after 1 s", "online", "again after 2 s"]
+    );
+    assert_eq!(
+        about('7')[..3],
+        ["again after 1 s", "again after 2 s", "again after 4 s"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_cannot_reach_the_platform_starts_when_it_can() {
+    let crowd = Crowd::new(3).await;
+    let unlucky = crowd.ids[1].to_string();
+    crowd.world.trouble(move |request| {
+        request
+            .uri()
+            .path()
+            .contains(&unlucky)
+            .then_some(Trouble::Refused)
+    });
+    let mut fleet = crowd.fleet();
+    (0..3).for_each(|number| fleet.add(FleetAgent::new(crowd.builder(number), shout)));
+    let running = Running::start(fleet);
+    crowd.world.pass(120).await;
+    assert!(crowd.is_online(0).await && crowd.is_online(2).await);
+    assert!(!crowd.is_online(1).await);
+    crowd.world.no_trouble();
+    crowd.world.pass(300).await;
+    assert_eq!(crowd.missing().await, 0);
+    for outcome in running.stop().await {
+        assert_eq!(outcome.result.unwrap(), StopReason::Cancelled);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_starts_again_does_not_resume_what_its_user_paused() {
+    let crowd = Crowd::new(1).await;
+    let resume = RegisterOptions::new().with_resume(true);
+    let dir = crowd.world.disk().join("file");
+    std::fs::write(&dir, "").unwrap();
+    let agent = FleetAgent::new(crowd.builder(0).state_dir(dir.join("below")), shout)
+        .with_connect(Connect::new().with_register(resume));
+    let running = Running::start(crowd.fleet().with_agent(agent));
+    crowd.world.pass(5).await;
+    assert!(crowd.is_online(0).await);
+    let path = format!("/workspaces/{}/pause", crowd.ids[0]);
+    crowd.world.admin("POST", &path, Value::Null).await;
+    crowd.world.pass(600).await;
+    assert_eq!(crowd.world.status(crowd.ids[0]).await, "paused");
+    let outcomes = running.task.await.unwrap();
+    assert_eq!(*outcomes[0].result.as_ref().unwrap(), StopReason::Paused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_platform_quiets_the_whole_fleet() {
+    let crowd = Crowd::new(20).await;
+    let mut fleet = crowd.fleet();
+    (0..20).for_each(|number| fleet.add(FleetAgent::new(crowd.builder(number), shout)));
+    let running = Running::start(fleet);
+    crowd.world.pass(100).await;
+    crowd
+        .world
+        .trouble_at("/registry/heartbeat", 1, Trouble::RateLimited(20));
+    let refused = loop {
+        crowd.world.clock_tick().await;
+        if crowd.refused.load(Ordering::Relaxed) == 1 {
+            break crowd.world.requests().len();
+        }
+    };
+    crowd.world.pass(20).await;
+    let under_way = crowd.world.requests().len() - refused;
+    assert!(under_way <= 2, "{under_way} requests went all the same");
+    crowd.world.pass(60).await;
+    assert_eq!(
+        (crowd.missing().await, crowd.refused.load(Ordering::Relaxed)),
+        (0, 1)
+    );
+    running.stop().await;
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
@@ -54,6 +55,8 @@ pub(crate) struct World {
     fault: Arc<Mutex<Option<Box<Fault>>>>,
     transport: ScriptedTransport,
     wire: Wire,
+    /// Made once, because making it takes longer than a request.
+    router: Router,
 }
 
 impl World {
@@ -73,7 +76,8 @@ impl World {
         let platform = Platform::new(config).unwrap();
         let fault: Arc<Mutex<Option<Box<Fault>>>> = Arc::default();
         let wire = Wire::new();
-        let transport = network(platform.clone(), Arc::clone(&fault), wire.clone());
+        let router = platform.router();
+        let transport = network(router.clone(), Arc::clone(&fault), wire.clone());
         Self {
             platform,
             clock,
@@ -81,6 +85,7 @@ impl World {
             fault,
             transport,
             wire,
+            router,
         }
     }
 
@@ -146,7 +151,7 @@ impl World {
             .header("authorization", "Bearer admin")
             .body(Body::from(body.to_string()))
             .unwrap();
-        let response = self.platform.router().oneshot(request).await.unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
@@ -228,7 +233,7 @@ impl World {
         let request = http::Request::post(format!("/workspaces/{to}/a2a"))
             .body(Body::from(body.to_string()))
             .unwrap();
-        let response = self.platform.router().oneshot(request).await.unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
         assert!(response.status().is_success(), "{}", response.status());
     }
 
@@ -366,7 +371,7 @@ impl ParseToken for str {
 }
 
 fn network(
-    platform: Platform,
+    router: Router,
     fault: Arc<Mutex<Option<Box<Fault>>>>,
     wire: Wire,
 ) -> ScriptedTransport {
@@ -389,7 +394,7 @@ fn network(
             Some(Trouble::Says(status, body)) => Box::pin(async move { Ok(answer(status, body)) }),
             Some(Trouble::RateLimited(seconds)) => Box::pin(async move { Ok(limited(seconds)) }),
             Some(Trouble::AnswerLost) => {
-                let delivered = deliver(platform.clone(), wire.clone(), request);
+                let delivered = deliver(router.clone(), wire.clone(), request);
                 Box::pin(async move {
                     delivered.await?;
                     Err(TransportError::Interrupted {
@@ -399,7 +404,7 @@ fn network(
                 })
             }
             Some(Trouble::AnswerLate(millis)) => {
-                let delivered = deliver(platform.clone(), wire.clone(), request);
+                let delivered = deliver(router.clone(), wire.clone(), request);
                 Box::pin(async move {
                     let answer = delivered.await;
                     SimulatedClock::new()
@@ -408,7 +413,7 @@ fn network(
                     answer
                 })
             }
-            None => Box::pin(deliver(platform.clone(), wire.clone(), request)),
+            None => Box::pin(deliver(router.clone(), wire.clone(), request)),
         }
     })
 }
@@ -425,12 +430,12 @@ fn limited(seconds: u64) -> molecule_agent::transport::Response {
 }
 
 /// The client waits for an answer as long as it would over a socket.
-async fn deliver(platform: Platform, wire: Wire, request: Request) -> Answer {
+async fn deliver(router: Router, wire: Wire, request: Request) -> Answer {
     let (target, after) = (
         Target::of(&request),
         CallOptions::of(&request).timeouts.idle_read,
     );
-    let answer = serve(platform, wire, request);
+    let answer = serve(router, wire, request);
     let clock = SimulatedClock::new();
     within(&clock, after, answer).await.unwrap_or_else(|_| {
         let phase = Phase::Head;
@@ -442,7 +447,7 @@ async fn deliver(platform: Platform, wire: Wire, request: Request) -> Answer {
     })
 }
 
-async fn serve(platform: Platform, wire: Wire, request: Request) -> Answer {
+async fn serve(router: Router, wire: Wire, request: Request) -> Answer {
     let target = Target::of(&request);
     let (mut head, body) = request.into_parts();
     head.uri = head
@@ -454,8 +459,7 @@ async fn serve(platform: Platform, wire: Wire, request: Request) -> Answer {
         .unwrap();
     head.headers
         .insert("host", "localhost:8080".parse().unwrap());
-    let response = platform
-        .router()
+    let response = router
         .oneshot(http::Request::from_parts(head, Body::from(body)))
         .await
         .unwrap();
