@@ -107,18 +107,38 @@ impl IdentityArgs {
 }
 
 impl AgentArgs {
+    /// [`builder`](Self::builder) of one of many agents, whose token no variable for a single one gives.
+    ///
+    /// # Errors
+    /// When an option is missing or cannot be used.
+    pub(crate) fn member_builder(&self, token: Option<Token>) -> anyhow::Result<ClientBuilder> {
+        let builder = self.anonymous()?;
+        if let Some(token) = token {
+            return Ok(builder.token(token));
+        }
+        match (&self.identity.token_file, self.identity.token_fd) {
+            (None, None) => Ok(builder),
+            _ => self.identity.configure(builder),
+        }
+    }
+
+    /// Who and where, without a token.
+    fn anonymous(&self) -> anyhow::Result<ClientBuilder> {
+        let place = &self.identity.place;
+        let builder = RemoteAgentClient::builder(place.id()?, self.platform.url()?);
+        let builder = self.platform.configure(builder);
+        Ok(match &place.state_dir {
+            Some(dir) => builder.state_dir(check_state_dir(dir)?),
+            None => builder,
+        })
+    }
+
     /// A client with what all commands need; the command adds its own.
     ///
     /// # Errors
     /// When an option is missing or cannot be used.
     pub(crate) fn builder(&self) -> anyhow::Result<ClientBuilder> {
-        let builder = RemoteAgentClient::builder(self.identity.place.id()?, self.platform.url()?);
-        let builder = self.platform.configure(builder);
-        let builder = self.identity.configure(builder)?;
-        Ok(match &self.identity.place.state_dir {
-            Some(dir) => builder.state_dir(check_state_dir(dir)?),
-            None => builder,
-        })
+        self.identity.configure(self.anonymous()?)
     }
 
     /// The client.

@@ -53,12 +53,9 @@ impl ConfigFile {
     }
 
     fn parse(path: &Path, text: &str) -> anyhow::Result<Self> {
-        let wrong =
-            |what: String| Problem::usage(format!("the config file {} {what}", path.display()));
-        // The parser's own text would repeat the line, and with it a token that was put there by mistake.
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| wrong(not_toml(text, &error)))?;
+        let file = format!("the config file {}", path.display());
+        let wrong = |what: String| Problem::usage(format!("{file} {what}"));
+        let table = table(&file, text)?;
         let read = |(key, value): (String, Value)| {
             let values = texts(&value)
                 .with_context(|| wrong(format!("gives {key:?} a value that no setting has")))?;
@@ -101,6 +98,24 @@ fn default_path() -> Option<PathBuf> {
     Some(std::env::home_dir()?.join(".molecule/config.toml"))
 }
 
+/// A file's TOML. The parser's own text would repeat the line, and with it a token that was put there by mistake.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn table(file: &str, text: &str) -> anyhow::Result<toml::Table> {
+    let wrong = |error| Problem::usage(format!("{file} {}", not_toml(text, &error)));
+    Ok(text.parse().map_err(wrong)?)
+}
+
+/// A switch in words.
+pub(crate) fn switch(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
 fn not_toml(text: &str, error: &toml::de::Error) -> String {
     let line = error.span().map(|span| {
         let before = text.get(..span.start).unwrap_or_default();
@@ -111,7 +126,10 @@ fn not_toml(text: &str, error: &toml::de::Error) -> String {
 }
 
 /// What the flag would be given. Tables and dates are no values of settings.
-fn texts(value: &Value) -> anyhow::Result<Vec<String>> {
+///
+/// # Errors
+/// When it is one of those.
+pub(crate) fn texts(value: &Value) -> anyhow::Result<Vec<String>> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Integer(number) => number.to_string(),

@@ -59,10 +59,11 @@ fn is_for_setup(name: &str, value: &str) -> bool {
     is_listed && !(is_proxy && value.contains('@'))
 }
 
-/// Whether a variable of this name carries a token, or leads to one: `MOLECULE_*TOKEN*`.
+/// Whether a variable of this name carries a token, or leads to one: `MOLECULE_*TOKEN*`, and the list of workspaces, which
+/// holds theirs.
 pub(crate) fn is_token(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    name.starts_with("MOLECULE_") && name.contains("TOKEN")
+    name == "MOLECULE_WORKSPACES" || name.starts_with("MOLECULE_") && name.contains("TOKEN")
 }
 
 #[cfg(test)]
@@ -97,6 +98,8 @@ mod tests {
             "MOLECULE_WORKSPACE_TOKEN",
             "MOLECULE_ADMIN_TOKEN",
             "MOLECULE_ADMIN_TOKEN_FILE",
+            "MOLECULE_WORKSPACES",
+            "MOLECULE_WORKSPACE_TOKENS",
         ] {
             assert!(is_token(OsStr::new(name)), "{name}");
         }

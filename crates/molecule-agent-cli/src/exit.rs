@@ -71,7 +71,35 @@ impl Exit {
             .unwrap_or(Self::Unexpected)
     }
 
+    /// How to end after an error that is not owned: the first of its causes that says so decides.
+    pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Self {
+        let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+        causes.find_map(Self::of_cause).unwrap_or(Self::Unexpected)
+    }
+
+    /// The worse of two ends, by what asks more of a person.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        const FROM_BAD_TO_GOOD: [Exit; 10] = [
+            Exit::Unexpected,
+            Exit::Usage,
+            Exit::Integrity,
+            Exit::Authentication,
+            Exit::Unsupported,
+            Exit::Locked,
+            Exit::Deleted,
+            Exit::Unreachable,
+            Exit::Temporary,
+            Exit::Done,
+        ];
+        let mut by_badness = FROM_BAD_TO_GOOD.into_iter();
+        let worse = by_badness.find(|exit| [self, other].contains(exit));
+        worse.unwrap_or(self)
+    }
+
     fn of_cause(error: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(problem) = error.downcast_ref::<Problem>() {
+            return Some(problem.exit);
+        }
         if let Some(error) = error.downcast_ref::<TokenStoreError>() {
             return Some(Self::of_token_store(error));
         }
@@ -79,6 +107,8 @@ impl Exit {
             return Some(error.kind().into());
         }
         match error.downcast_ref::<AgentError>()? {
+            // What it is stands behind it.
+            AgentError::Setup(_) => None,
             AgentError::TokenStore(error) => Some(Self::of_token_store(error)),
             error => Some(error.kind().into()),
         }

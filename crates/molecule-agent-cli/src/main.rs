@@ -15,6 +15,8 @@ mod env;
 mod exit;
 mod handlers;
 mod logging;
+mod members;
+mod open_files;
 mod options;
 mod output;
 mod runtime;

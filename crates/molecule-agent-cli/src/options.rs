@@ -19,9 +19,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::Cli;
-use crate::config_file::ConfigFile;
+use crate::commands::Command as Chosen;
+use crate::config_file::{ConfigFile, switch};
 use crate::env;
 use crate::exit::{Exit, Problem};
+use crate::members::{Given, Layer};
 use crate::output::Output;
 
 /// Variables that mean a setting too, after `MOLECULE_<FLAG>`: the first that is set wins.
@@ -34,6 +36,8 @@ const OTHER_VARIABLES: &[(&str, &[&str])] = &[
 const SECRETS: &[(&str, &str)] = &[
     ("workspace_token", "MOLECULE_WORKSPACE_TOKEN"),
     ("admin_token", "MOLECULE_ADMIN_TOKEN"),
+    ("workspaces", "MOLECULE_WORKSPACES"),
+    ("workspace_tokens", "MOLECULE_WORKSPACE_TOKENS"),
 ];
 
 /// Global flags that are no settings: they are meant for one call.
@@ -158,11 +162,83 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, Refusal> {
         yield_to_stronger(&built, &flags, &mut found);
         check_one_of_each(&built, &flags, &found).map_err(wrong)?;
     }
+    let given = many_agents(&command, &flags, &found).map_err(wrong)?;
+    let by_flag = leaf_layer(&command, &flags);
     let matches = with_found(command, flags, &found, &arguments)
         .map_err(|error| usage(error, &found, json))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| Refusal::Clap { error, json })?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| Refusal::Clap { error, json })?;
+    if let (Some(given), Chosen::Connect(args)) = (given, &mut cli.command) {
+        let [environment, config] = split_found(&found);
+        let members = given.members([by_flag, environment, config]);
+        args.members = members.map_err(wrong)?;
+    }
     let settings = explain(&matches, &keys, &found);
     Ok(Invocation { cli, settings })
+}
+
+/// The agents of a `connect` that is to run several. One that is named by a flag runs alone.
+fn many_agents(
+    command: &Command,
+    flags: &ArgMatches,
+    found: &BTreeMap<String, Found>,
+) -> anyhow::Result<Option<Given>> {
+    let (leaf, matches) = leaf(command, flags);
+    if leaf.get_name() != "connect" {
+        return Ok(None);
+    }
+    if let Ok(Some(path)) = matches.try_get_one::<PathBuf>("agents") {
+        return Given::in_file(path).map(Some);
+    }
+    if is_flag(matches, "workspace") || is_flag(matches, "workspace_id") {
+        return Ok(None);
+    }
+    let named = |origin: fn(&Origin) -> bool| {
+        let found = found.get("agents").filter(|found| origin(&found.origin))?;
+        found.values.first().map(PathBuf::from)
+    };
+    if let Some(path) = named(|origin| matches!(origin, Origin::Environment(_))) {
+        return Given::in_file(&path).map(Some);
+    }
+    if let Some(given) = Given::in_environment()? {
+        return Ok(Some(given));
+    }
+    named(|_| true)
+        .map(|path| Given::in_file(&path))
+        .transpose()
+}
+
+/// What the flags of the command say, as they would stand in a file.
+fn leaf_layer(command: &Command, matches: &ArgMatches) -> Layer {
+    let (leaf, matches) = leaf(command, matches);
+    let given = leaf
+        .get_arguments()
+        .filter(|arg| is_flag(matches, arg.get_id().as_str()));
+    given
+        .filter_map(|arg| {
+            let key = arg.get_id().as_str();
+            let values = match arg.get_action() {
+                ArgAction::SetTrue => vec!["true".to_owned()],
+                _ => {
+                    let raw = matches.try_get_raw(key).ok()??;
+                    raw.map(|value| value.to_string_lossy().into_owned())
+                        .collect()
+                }
+            };
+            Some((key.to_owned(), values))
+        })
+        .collect()
+}
+
+/// What the environment says, and what the config file.
+fn split_found(found: &BTreeMap<String, Found>) -> [Layer; 2] {
+    let of = |in_environment: bool| {
+        let found = found.iter();
+        found
+            .filter(|(_, found)| matches!(found.origin, Origin::Environment(_)) == in_environment)
+            .map(|(key, found)| (key.clone(), found.values.clone()))
+            .collect()
+    };
+    [of(true), of(false)]
 }
 
 /// The commands whose `-o` names a file and hides one that was given before them and means a format.
@@ -333,14 +409,6 @@ fn checked(key: &str, arg: &Arg, mut found: Found) -> anyhow::Result<Found> {
         _ => return Err(refuse("takes one value").into()),
     }
     Ok(found)
-}
-
-fn switch(text: &str) -> Option<bool> {
-    match text.to_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Some(true),
-        "false" | "0" | "no" | "off" => Some(false),
-        _ => None,
-    }
 }
 
 /// Of flags that exclude each other, only what the strongest source says counts.

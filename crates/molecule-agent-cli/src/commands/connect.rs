@@ -1,17 +1,20 @@
 //! `connect`: the main job. An agent runs until it is paused, deleted or stopped.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint, value_parser};
 use molecule_agent::protocol::endpoints::Lookup;
+use molecule_agent::transport::{RateBudget, SystemClock};
 use molecule_agent::{
-    AgentError, AgentLoop, ClientBuilder, Connect, EventsMode, HeartbeatLoop, PollOptions,
-    RemoteAgentClient, Since, StopReason, WorkspaceId,
+    AgentError, AgentLoop, ClientBuilder, Connect, EventsMode, FleetAgent, HeartbeatLoop,
+    PollOptions, RemoteAgentClient, Since, StopReason, Token, WorkspaceId,
 };
 
 use crate::agent_lock::AgentLock;
 use crate::args::{AgentArgs, JoinArgs};
+use crate::commands::fleet;
 use crate::commands::single::mode_name;
 use crate::duration;
 use crate::exit::{Exit, Problem};
@@ -33,6 +36,36 @@ pub(crate) struct ConnectArgs {
     handler: HandlerArgs,
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
+    /// The agents, where there are many.
+    #[arg(skip)]
+    pub(crate) members: Vec<Member>,
+}
+
+/// Many agents in one process.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Many agents")]
+pub(super) struct FleetArgs {
+    /// Run all agents of this TOML file: what is for all, and an [[agent]] table for each
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["workspace", "workspace_id", "state_dir", "token_file", "token_fd", "cursor_file"]
+    )]
+    agents: Option<PathBuf>,
+    /// The requests a minute that all agents may make together [default: 600 for many agents, no limit for one]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub(super) rate_limit: Option<u32>,
+}
+
+/// One of many agents.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) args: ConnectArgs,
+    /// Its token, where the environment gives it.
+    pub(crate) token: Option<Token>,
 }
 
 /// How the agent runs.
@@ -98,6 +131,9 @@ enum Mode {
 }
 
 pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit> {
+    if !args.members.is_empty() {
+        return fleet::run(&args.members, io).await;
+    }
     let args = args.with_id();
     let is_push = args.check_mode()?;
     let client = args.client()?;
@@ -125,7 +161,7 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
 
 /// A mistyped id leaves no directory behind: before the first one is made, the platform is asked whether it knows the
 /// workspace.
-async fn look_before_moving_in(client: &RemoteAgentClient) -> anyhow::Result<()> {
+pub(super) async fn look_before_moving_in(client: &RemoteAgentClient) -> anyhow::Result<()> {
     if client.state_dir().exists() {
         return Ok(());
     }
@@ -150,7 +186,7 @@ async fn say_if_waiting(args: &ConnectArgs, client: &RemoteAgentClient, io: &Out
 }
 
 /// Ends when a second signal came.
-async fn forced(signals: &Signals, io: &Output) -> Problem {
+pub(super) async fn forced(signals: &Signals, io: &Output) -> Problem {
     signals.stop.cancelled().await;
     io.note("stopping: what runs may finish; a second signal ends it at once");
     signals.force.cancelled().await;
@@ -168,14 +204,9 @@ async fn poll(
     let handler = args.handler.build(Context::new(client.clone())).await?;
     say_if_waiting(args, client, io).await;
     let (online, joined) = (*io, client.clone());
-    let connect = Connect::new()
-        .with_register(args.join.options())
-        .with_stay(args.run.stay)
-        .with_agent_loop(args.run.agent_loop())
-        .with_poll(args.run.poll())
-        .with_on_registered(move |registration| {
-            say_online(&joined, mode_name(registration.delivery_mode), &online);
-        });
+    let connect = args.connect().with_on_registered(move |registration| {
+        say_online(&joined, mode_name(registration.delivery_mode), &online);
+    });
     Ok(client.connect(handler, connect, &signals.stop).await?)
 }
 
@@ -216,7 +247,56 @@ fn stopped(reason: StopReason, client: &RemoteAgentClient, io: &Output) -> anyho
     Ok(Exit::Done)
 }
 
+impl Member {
+    /// The agent, which takes its lock and makes its handler when it is its turn to start.
+    ///
+    /// # Errors
+    /// When an option is missing or cannot be used.
+    pub(super) fn agent(&self) -> anyhow::Result<FleetAgent> {
+        let args = &self.args;
+        if args.check_mode()? {
+            let message = "one of many agents polls for messages: leave out reported_url";
+            return Err(Problem::usage(message).into());
+        }
+        if !args.handler.is_given() {
+            return Err(Problem::usage(NO_HANDLER).into());
+        }
+        let builder = args.agent.member_builder(self.token.clone())?;
+        let builder = args
+            .join
+            .configure(&args.agent, args.run.configure(builder))?;
+        let (handler, create) = (args.handler.clone(), args.join.create);
+        let prepare = move |client| {
+            let handler = handler.clone();
+            async move { fleet::prepare(client, &handler, create).await }
+        };
+        Ok(FleetAgent::prepared_by(builder, prepare).with_connect(args.connect()))
+    }
+
+    /// Whose agent it is.
+    pub(super) fn workspace_id(&self) -> Option<WorkspaceId> {
+        self.args.workspace_id()
+    }
+
+    /// How many requests all agents may make.
+    pub(super) fn rate_limit(&self) -> Option<u32> {
+        self.args.fleet.rate_limit
+    }
+}
+
 impl ConnectArgs {
+    pub(crate) fn workspace_id(&self) -> Option<WorkspaceId> {
+        self.agent.identity.place.workspace_id
+    }
+
+    fn connect(&self) -> Connect {
+        Connect::new()
+            .with_register(self.join.options())
+            .with_stay(self.run.stay)
+            .with_agent_loop(self.run.agent_loop())
+            .with_poll(self.run.poll())
+    }
+
     fn with_id(&self) -> Self {
         let mut args = self.clone();
         let place = &mut args.agent.identity.place;
@@ -249,8 +329,15 @@ impl ConnectArgs {
     }
 
     fn client(&self) -> anyhow::Result<RemoteAgentClient> {
-        self.join
-            .client(&self.agent, |builder| self.run.configure(builder))
+        self.join.client(&self.agent, |builder| {
+            let builder = self.run.configure(builder);
+            match self.fleet.rate_limit {
+                Some(limit) => {
+                    builder.rate_budget(RateBudget::new(limit, Arc::new(SystemClock::new())))
+                }
+                None => builder,
+            }
+        })
     }
 }
 

@@ -48,7 +48,13 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     plugins: Option<PathBuf>,
     /// Requests per minute and client address
-    #[arg(long, value_name = "N", default_value_t = 600)]
+    // Not the setting of the same flag, which is that of agents.
+    #[arg(
+        id = "platform_rate_limit",
+        long = "rate-limit",
+        value_name = "N",
+        default_value_t = 600
+    )]
     rate_limit: u32,
     /// Create a workspace of this name, unless there is one, and keep its token for `connect`
     #[arg(long, value_name = "NAME")]

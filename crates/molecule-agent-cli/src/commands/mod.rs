@@ -11,6 +11,7 @@ pub(crate) mod delegations;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod doctor;
+pub(crate) mod fleet;
 pub(crate) mod history;
 pub(crate) mod man;
 pub(crate) mod memory;

@@ -56,14 +56,27 @@ impl JoinArgs {
         agent: &AgentArgs,
         configure: impl FnOnce(molecule_agent::ClientBuilder) -> molecule_agent::ClientBuilder,
     ) -> anyhow::Result<molecule_agent::RemoteAgentClient> {
-        let mut builder = configure(agent.builder()?);
+        Ok(self
+            .configure(agent, configure(agent.builder()?))?
+            .build()?)
+    }
+
+    /// Sets what the agent says about itself.
+    ///
+    /// # Errors
+    /// When the card cannot be read.
+    pub(crate) fn configure(
+        &self,
+        agent: &AgentArgs,
+        mut builder: molecule_agent::ClientBuilder,
+    ) -> anyhow::Result<molecule_agent::ClientBuilder> {
         if let Some(card) = self.card.card(&agent.identity.place.id()?)? {
             builder = builder.agent_card(card);
         }
         if let Some(url) = &self.reported_url {
             builder = builder.reported_url(url);
         }
-        Ok(builder.build()?)
+        Ok(builder)
     }
 }
 
