@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements of promises about speed. None is part of `cargo xtask ci`, because a busy machine would fail it.
 
 mod archives;
+mod fleet;
 mod latency;
 mod plugin;
 mod statistics;
@@ -20,15 +21,21 @@ enum Bench {
     Plugin(plugin::Options),
     /// Messages: from the platform to the handler, with events and without
     Latency(latency::Options),
+    /// Many agents in one process: online, punctual, and in how much memory
+    Fleet(fleet::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.bench {
         Some(Bench::Plugin(options)) => plugin::run(options),
         Some(Bench::Latency(options)) => latency::run(options),
+        Some(Bench::Fleet(options)) => fleet::run(options),
         None => {
             println!("plugin    installing a plugin, against GNU tar and CPython");
             println!("latency   messages on their way from the platform to the handler");
+            println!(
+                "fleet     many agents in one process: online, punctual, and in how much memory"
+            );
             println!("\nRun one with `cargo xtask bench NAME`.");
             Ok(())
         }

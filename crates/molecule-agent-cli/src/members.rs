@@ -291,7 +291,7 @@ impl Keys {
         place: &str,
     ) -> anyhow::Result<ConnectArgs> {
         let mut arguments = Vec::new();
-        for (key, is_switch) in &self.switches {
+        for (key, is_switch) in self.switches.iter().filter(|(key, _)| *key != "agents") {
             let Some(rank) = layers.iter().position(|layer| layer.contains_key(key)) else {
                 continue;
             };

@@ -105,6 +105,8 @@ pub(crate) const TABLE: &[Row] = &[
     program("xtask", &[]),
     // Started by xtask. It holds the platform against the contract as anybody would, and so uses none of ours but the words.
     program("molecule-contract", &["molecule-protocol"]),
+    // Started by xtask too: agents with a stopwatch.
+    program("molecule-fleet-bench", &["molecule-agent"]),
 ];
 
 /// What the lowest crates never pull in, directly or not, whatever their features.
@@ -118,7 +120,12 @@ pub(crate) const EMULATOR_AVOIDS: &[&str] =
 pub(crate) const POLL_ONLY_AVOIDS: &[&str] = &["axum", "molecule-plugin", "redb"];
 
 /// What only programs may use: argument parsing, printing, errors without a type.
-pub(crate) const PROGRAMS: &[&str] = &["molecule-agent-cli", "molecule-contract", "xtask"];
+pub(crate) const PROGRAMS: &[&str] = &[
+    "molecule-agent-cli",
+    "molecule-contract",
+    "molecule-fleet-bench",
+    "xtask",
+];
 pub(crate) const FOR_PROGRAMS: &[&str] = &["clap", "anyhow", "tracing-subscriber"];
 
 /// What may only help in tests and fuzz targets.

@@ -106,14 +106,16 @@ fn tell(event: &FleetEvent<'_>, io: &Output) {
             "workspace {workspace_id} failed, and starts again in {} s: {error}",
             after.as_secs_f32().ceil()
         )),
-        FleetEvent::Ended(outcome) => tell_end(outcome, io),
+        FleetEvent::Ended {
+            workspace_id,
+            result,
+        } => tell_end(*workspace_id, result, io),
         _ => {}
     }
 }
 
-fn tell_end(outcome: &AgentOutcome, io: &Output) {
-    let id = outcome.workspace_id;
-    match &outcome.result {
+fn tell_end(id: WorkspaceId, result: &Result<StopReason, AgentError>, io: &Output) {
+    match result {
         Ok(StopReason::Removed) => {
             let deleted = anyhow::Error::new(AgentError::Deleted(id));
             fail(Some(id), &deleted, Exit::Deleted, io);
@@ -122,7 +124,12 @@ fn tell_end(outcome: &AgentOutcome, io: &Output) {
         Ok(reason) => io.note(&format!("stopped: workspace {id}, {reason}")),
         Err(error) => {
             let text = with_causes(error);
-            fail(Some(id), &anyhow::Error::msg(text), exit_of(outcome), io);
+            fail(
+                Some(id),
+                &anyhow::Error::msg(text),
+                Exit::of_error(error),
+                io,
+            );
         }
     }
 }

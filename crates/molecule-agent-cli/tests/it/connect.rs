@@ -10,10 +10,10 @@ use molecule_emulator::{EmulatorConfig, Generation};
 use crate::support::{Agent, Program, Ran, World, command};
 
 /// An agent that runs, and its stderr line by line.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stderr: BufReader<ChildStderr>,
-    seen: String,
+    pub(crate) seen: String,
 }
 
 impl Running {
@@ -21,7 +21,7 @@ impl Running {
         Self::of(agent.connect(args))
     }
 
-    fn of(program: Program) -> Self {
+    pub(crate) fn of(program: Program) -> Self {
         let mut child = program.start();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let seen = String::new();
@@ -33,7 +33,7 @@ impl Running {
     }
 
     /// Reads on to the line that contains `text`.
-    fn says(&mut self, text: &str) {
+    pub(crate) fn says(&mut self, text: &str) {
         loop {
             let mut line = String::new();
             let read = self.stderr.read_line(&mut line).unwrap();
@@ -45,7 +45,7 @@ impl Running {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let status = command("kill")
             .args([&format!("-{name}"), &pid])
@@ -54,7 +54,7 @@ impl Running {
         assert!(status.success());
     }
 
-    fn ends(mut self) -> Ran {
+    pub(crate) fn ends(mut self) -> Ran {
         self.stderr.read_to_string(&mut self.seen).unwrap();
         let mut ran = Ran::of(&self.child.wait_with_output().unwrap());
         ran.stderr = self.seen;
@@ -62,14 +62,14 @@ impl Running {
     }
 }
 
-fn fifo(path: &Path) -> &str {
+pub(crate) fn fifo(path: &Path) -> &str {
     let path = path.to_str().unwrap();
     assert!(command("mkfifo").arg(path).status().unwrap().success());
     path
 }
 
 /// Waits until the agent has told the canvas this.
-async fn told(agent: &Agent<'_>, text: &str) {
+pub(crate) async fn told(agent: &Agent<'_>, text: &str) {
     let told = async {
         while !agent
             .notifications()

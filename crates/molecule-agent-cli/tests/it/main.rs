@@ -14,6 +14,7 @@ mod dev;
 mod docs;
 mod doctor;
 mod failures;
+mod fleet;
 mod handlers;
 mod man;
 mod messages;

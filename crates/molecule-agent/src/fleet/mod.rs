@@ -90,7 +90,12 @@ pub enum FleetEvent<'a> {
         after: Duration,
     },
     /// It ended for good.
-    Ended(&'a AgentOutcome),
+    Ended {
+        /// Whose agent it was.
+        workspace_id: WorkspaceId,
+        /// Why it stopped, or what it could not go on for.
+        result: &'a Result<StopReason, AgentError>,
+    },
 }
 
 impl fmt::Debug for Fleet {
@@ -155,13 +160,29 @@ impl Fleet {
     /// Runs all agents until each has ended, and says how, in the order in which they were added. `cancel` lets all of them
     /// finish what they do; dropping the future ends them at once.
     pub async fn run(self, cancel: &CancellationToken) -> Vec<AgentOutcome> {
+        let mut outcomes = Vec::with_capacity(self.agents.len());
+        for (workspace_id, agent) in self.start(cancel) {
+            let result = match agent.await {
+                Ok(result) => result,
+                Err(_) => Err(AgentError::TaskFailed("supervisor")),
+            };
+            outcomes.push(AgentOutcome {
+                workspace_id,
+                result,
+            });
+        }
+        outcomes
+    }
+
+    fn start(self, cancel: &CancellationToken) -> Vec<(WorkspaceId, Agent)> {
         let mut platforms = self.platforms();
         let mut transports = Transports::default();
         let mut running = Vec::with_capacity(self.agents.len());
         for agent in self.agents {
+            let workspace_id = agent.builder().workspace_id();
             let platform = platforms
-                .get_mut(&agent.builder().origin())
-                .expect("every agent's platform was collected above");
+                .entry(agent.builder().origin())
+                .or_insert_with(|| Platform::new(1, self.rate_limit, &self.clock));
             let (cadence, budget) = (platform.cadence, platform.budget.clone());
             let share = |builder: ClientBuilder| {
                 builder
@@ -169,20 +190,17 @@ impl Fleet {
                     .sharing(&self.clock, budget, &mut transports)
             };
             let supervised = Supervised {
-                workspace_id: agent.builder().workspace_id(),
+                workspace_id,
                 agent: agent.map_builder(share),
                 start: platform.next_start(),
                 clock: Arc::clone(&self.clock),
                 on_event: Arc::clone(&self.on_event),
                 cancel: cancel.clone(),
             };
-            running.push(AbortOnDropHandle::new(tokio::spawn(supervised.run())));
+            let task = AbortOnDropHandle::new(tokio::spawn(supervised.run()));
+            running.push((workspace_id, task));
         }
-        let mut outcomes = Vec::with_capacity(running.len());
-        for agent in running {
-            outcomes.push(agent.await.expect("a supervised agent catches its panics"));
-        }
-        outcomes
+        running
     }
 
     fn platforms(&self) -> HashMap<Origin, Platform> {
@@ -203,6 +221,9 @@ impl Fleet {
         agents.into_iter().map(platform).collect()
     }
 }
+
+/// An agent that runs.
+type Agent = AbortOnDropHandle<Result<StopReason, AgentError>>;
 
 /// What agents of one platform share.
 struct Platform {

@@ -11,7 +11,7 @@ use molecule_transport::Clock;
 use tokio_util::sync::CancellationToken;
 
 use super::agent::Ready;
-use super::{AgentOutcome, FleetEvent, OnEvent};
+use super::{FleetEvent, OnEvent};
 use crate::connect::OnRegistered;
 use crate::life::describe;
 use crate::{AgentError, ErrorKind, Handler, RegisterOptions, Registration, StopReason};
@@ -31,14 +31,15 @@ pub(super) struct Supervised {
 
 impl Supervised {
     /// Runs the agent to its end.
-    pub(super) async fn run(self) -> AgentOutcome {
+    pub(super) async fn run(self) -> Result<StopReason, AgentError> {
         let (workspace_id, on_event) = (self.workspace_id, Arc::clone(&self.on_event));
-        let outcome = AgentOutcome {
+        let result = self.result().await;
+        let ended = FleetEvent::Ended {
             workspace_id,
-            result: self.result().await,
+            result: &result,
         };
-        tell(&on_event, FleetEvent::Ended(&outcome));
-        outcome
+        tell(&on_event, ended);
+        result
     }
 
     async fn result(self) -> Result<StopReason, AgentError> {

@@ -171,7 +171,7 @@ fn words(event: FleetEvent<'_>, ids: &[WorkspaceId]) -> String {
             after,
             ..
         } => format!("{} again after {} s", number(workspace_id), after.as_secs()),
-        FleetEvent::Ended(outcome) => format!("{} ended", number(outcome.workspace_id)),
+        FleetEvent::Ended { workspace_id, .. } => format!("{} ended", number(workspace_id)),
         _ => unreachable!(),
     }
 }
@@ -184,7 +184,7 @@ async fn an_agent_that_fails_in_any_way_disturbs_no_other() {
     let mut fleet = crowd.fleet().with_on_event(move |event| {
         hears.lock().unwrap().push(words(event, &ids));
         assert!(
-            !matches!(event, FleetEvent::Ended(_)),
+            !matches!(event, FleetEvent::Ended { .. }),
             "listeners may panic"
         );
     });
