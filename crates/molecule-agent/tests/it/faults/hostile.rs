@@ -121,7 +121,7 @@ fn expected(hostility: Hostility) -> &'static str {
     match hostility {
         H::EndlessBody | H::EndlessChunks | H::HugeLength => "Transport BodyTooLarge",
         H::DeepJson => "Transport JsonTooDeep",
-        H::DisguisedDeepJson => "Api Malformed",
+        H::DisguisedDeepJson => "Api TooDear",
         H::CompressedBomb | H::CompressedTransfer => "Transport Encoded",
         H::SlowDrip | H::SlowHead | H::Silence | H::StalledBody => "Transport Timeout",
         H::EndlessInterim | H::EndlessChunkSize => "Transport Timeout",
