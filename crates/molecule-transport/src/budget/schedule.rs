@@ -35,7 +35,7 @@ pub(super) enum Next {
 ///
 /// A request counts from the moment it may go until 60 s after its answer came, because the platform counts it somewhere in
 /// between. A tenth of the limit may go at once; what is more goes at an even pace, so that no burst uses up the minute of
-/// the others. Of that tenth, routine leaves half to what is urgent.
+/// the others. Of that tenth, messages leave a quarter and routine a half to what is more urgent, also when the minute is full.
 #[derive(Debug)]
 pub(super) struct Schedule {
     /// What the caller allows.
@@ -100,10 +100,10 @@ impl Schedule {
         while self.counted.front().is_some_and(|until| *until <= now) {
             self.counted.pop_front();
         }
-        let Some((ticket, routine)) = self.head() else {
+        let Some((ticket, priority)) = self.head() else {
             return Next::Nobody;
         };
-        match self.ready(routine) {
+        match self.ready(priority) {
             Some(at) if at <= now => {
                 self.queue.serve(ticket);
                 self.turns += 1;
@@ -115,29 +115,40 @@ impl Schedule {
         }
     }
 
-    /// Who is next, and whether it is routine. The oldest is not, whatever it is.
-    fn head(&self) -> Option<(Ticket, bool)> {
+    /// Who is next. The oldest goes as if nothing were more urgent.
+    fn head(&self) -> Option<(Ticket, Priority)> {
         if self.turns % OLDEST_EVERY == OLDEST_EVERY - 1 {
-            return self.queue.oldest().map(|ticket| (ticket, false));
+            let oldest = self.queue.oldest()?;
+            return Some((oldest, Priority::Heartbeat));
         }
-        let (ticket, priority) = self.queue.first()?;
-        Some((ticket, priority.is_routine()))
+        self.queue.first()
     }
 
-    fn ready(&self, routine: bool) -> Option<Duration> {
-        let burst = self.burst();
-        let (burst, urgent_only) = match routine {
-            true => ((burst / 2).max(1), self.urgent_only),
-            false => (burst, Duration::ZERO),
+    fn ready(&self, priority: Priority) -> Option<Duration> {
+        let spared = self.spared(priority);
+        let at_once = (self.burst() - spared).max(1);
+        let paced = self.even.saturating_sub(self.gap() * (at_once - 1));
+        let urgent_only = match priority.is_routine() {
+            true => self.urgent_only,
+            false => Duration::ZERO,
         };
-        let paced = self.even.saturating_sub(self.gap() * (burst - 1));
-        Some(self.room()?.max(paced).max(self.quiet).max(urgent_only))
+        let room = self.room(self.limit - spared)?;
+        Some(room.max(paced).max(self.quiet).max(urgent_only))
+    }
+
+    /// How much of what may go at once is left to what is more urgent.
+    fn spared(&self, priority: Priority) -> u32 {
+        match priority {
+            Priority::Heartbeat => 0,
+            Priority::Message => self.burst() / 4,
+            Priority::Poll | Priority::State => self.burst() / 2,
+        }
     }
 
     /// When there is room for one more in the window; `None` until something under way is answered.
-    fn room(&self) -> Option<Duration> {
+    fn room(&self, limit: u32) -> Option<Duration> {
         let used = self.under_way + self.counted.len();
-        match used.checked_sub(self.limit as usize) {
+        match used.checked_sub(limit as usize) {
             None => Some(Duration::ZERO),
             Some(over) => self.counted.get(over).copied(),
         }

@@ -205,7 +205,7 @@ fn a_flood_of_one_kind_starves_nobody() {
 fn a_tenth_goes_at_once_and_the_rest_evenly() {
     let mut run = Run::new(600);
     for _ in 0..600 {
-        run.enter(1, Priority::Message);
+        run.enter(1, Priority::Heartbeat);
     }
     let _ = run.serve(Duration::ZERO);
     assert_eq!(run.served.len(), 60);
@@ -228,6 +228,22 @@ fn routine_leaves_room_for_what_is_urgent() {
     }
     let _ = run.serve(Duration::ZERO);
     let urgent = run.served[before..].iter();
+    let urgent = urgent.filter(|(_, priority, _)| *priority == Priority::Heartbeat);
+    assert_eq!(urgent.count(), 20);
+}
+
+#[test]
+fn a_full_minute_has_room_for_what_is_urgent() {
+    let mut run = Run::new(600);
+    for _ in 0..3_000 {
+        run.enter(1, Priority::Poll);
+    }
+    run.run(SECOND * 170, SECOND / 2);
+    for _ in 0..20 {
+        run.enter(2, Priority::Heartbeat);
+    }
+    run.run(SECOND / 100, SECOND / 2);
+    let urgent = run.served.iter();
     let urgent = urgent.filter(|(_, priority, _)| *priority == Priority::Heartbeat);
     assert_eq!(urgent.count(), 20);
 }
