@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::parse_json;
 use crate::words::words;
+use crate::{JsonError, parse_json};
 
 words! {
 /// What happened; a word this version does not know is kept as it is.
@@ -79,8 +79,8 @@ impl PlatformEvent {
     /// Reads the data of a [`StreamEvent`](crate::StreamEvent).
     ///
     /// # Errors
-    /// When it is no JSON object with a type.
-    pub fn parse(data: &str) -> Result<Self, serde_json::Error> {
+    /// When it is no JSON object with a type, or would take too much memory.
+    pub fn parse(data: &str) -> Result<Self, JsonError> {
         parse_json(data.as_bytes())
     }
 

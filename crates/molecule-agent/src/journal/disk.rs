@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use molecule_protocol::{ActivityId, InboundMessage, parse_json};
+use molecule_protocol::{ActivityId, InboundMessage};
 use redb::{
     Database, ReadTransaction, ReadableDatabase as _, ReadableTable, ReadableTableMetadata as _,
     Table, TableDefinition, WriteTransaction,
@@ -239,7 +239,7 @@ fn accept(
 /// A message as it can be read again. One that cannot, nested deeper than any that a platform hands out, is kept as its text.
 fn readable(message: &InboundMessage) -> Result<Vec<u8>> {
     let kept = serde_json::to_vec(message)?;
-    if let Err(error) = parse_json::<InboundMessage>(&kept) {
+    if let Err(error) = serde_json::from_slice::<InboundMessage>(&kept) {
         tracing::error!(activity = %message.activity_id, %error, "only the text of this message can be kept");
         let (id, time) = (message.activity_id, message.created_at);
         let text = InboundMessage::text(id, time, message.sender.clone(), message.text.as_str());
@@ -304,7 +304,7 @@ fn make_room(transaction: &WriteTransaction) -> Result<Option<ActivityId>> {
     let Some((seq, burial)) = oldest else {
         return Ok(None);
     };
-    let burial: Burial = parse_json(&burial)?;
+    let burial: Burial = parse(&burial)?;
     forget_later(transaction, seq, &burial.head)?;
     Ok(Some(burial.head.id))
 }
@@ -343,21 +343,22 @@ fn put(table: &mut Table<'_, Seq, &[u8]>, seq: Seq, record: &impl Serialize) -> 
     Ok(())
 }
 
+/// What is in the file was read under limits before it got there, and has to be read back however large it is.
+fn parse<T: DeserializeOwned>(record: &[u8]) -> Result<T> {
+    Ok(serde_json::from_slice(record)?)
+}
+
 fn get<T: DeserializeOwned>(
     table: &impl ReadableTable<Seq, &'static [u8]>,
     seq: Seq,
 ) -> Result<Option<T>> {
     let record = table.get(seq)?;
-    Ok(record
-        .map(|record| parse_json(record.value()))
-        .transpose()?)
+    record.map(|record| parse(record.value())).transpose()
 }
 
 fn take<T: DeserializeOwned>(table: &mut Table<'_, Seq, &[u8]>, seq: Seq) -> Result<Option<T>> {
     let record = table.remove(seq)?;
-    Ok(record
-        .map(|record| parse_json(record.value()))
-        .transpose()?)
+    record.map(|record| parse(record.value())).transpose()
 }
 
 fn all<T: DeserializeOwned>(
@@ -367,7 +368,7 @@ fn all<T: DeserializeOwned>(
         .iter()?
         .map(|row| {
             let (seq, record) = row?;
-            Ok((seq.value(), parse_json(record.value())?))
+            Ok((seq.value(), parse(record.value())?))
         })
         .collect()
 }

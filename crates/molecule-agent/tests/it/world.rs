@@ -370,11 +370,7 @@ impl ParseToken for str {
     }
 }
 
-fn network(
-    router: Router,
-    fault: Arc<Mutex<Option<Box<Fault>>>>,
-    wire: Wire,
-) -> ScriptedTransport {
+fn network(router: Router, fault: Arc<Mutex<Option<Box<Fault>>>>, wire: Wire) -> ScriptedTransport {
     ScriptedTransport::new(move |request: Request| -> BoxFuture<'static, Answer> {
         let trouble = fault
             .lock()
