@@ -110,6 +110,7 @@ impl Exit {
             // What it is stands behind it.
             AgentError::Setup(_) => None,
             AgentError::TokenStore(error) => Some(Self::of_token_store(error)),
+            AgentError::JournalInUse { .. } => Some(Self::Locked),
             error => Some(error.kind().into()),
         }
     }

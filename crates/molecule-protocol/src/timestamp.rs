@@ -238,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn the_time_between_two_moments_is_that_of_the_later_one() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (early, late) = (
+            time("2026-11-22T04:01:56.9Z"),
+            time("2026-11-22T05:02:00.1+01:00"),
+        );
+        assert_eq!(late.since(&early), Duration::from_millis(3_200));
+        assert_eq!(early.since(&late), Duration::ZERO);
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for text in [
             "",

@@ -87,6 +87,12 @@ struct RunArgs {
     /// Whether to be told of messages as they come: auto does where the platform has a stream of events, and polls once a minute then
     #[arg(long, value_name = "MODE", default_value = "auto")]
     events: Events,
+    /// How many handlers may run at the same time; the messages of one conversation are handled in order all the same
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one)]
+    concurrency: u32,
+    /// How often a handler is started with a message before the message is given up and kept as a dead letter
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one)]
+    attempts: u32,
     /// How often to ask for messages
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse_interval)]
     poll_interval: Duration,
@@ -99,6 +105,14 @@ struct RunArgs {
     /// Where the agent's place in the log is kept [default: cursor, in its directory]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cursor_file: Option<PathBuf>,
+}
+
+fn at_least_one(text: &str) -> Result<u32, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=1_000).contains(number));
+    number.ok_or_else(|| "a number from 1 to 1000".to_owned())
 }
 
 /// Whether the agent listens to events.
@@ -350,7 +364,10 @@ impl RunArgs {
     }
 
     fn agent_loop(&self) -> AgentLoop {
-        AgentLoop::new().with_drain_timeout(self.drain_timeout)
+        AgentLoop::new()
+            .with_drain_timeout(self.drain_timeout)
+            .with_concurrency(self.concurrency as usize)
+            .with_attempts(self.attempts)
     }
 
     fn poll(&self) -> PollOptions {

@@ -130,6 +130,8 @@ fn the_strongest_source_wins_and_is_named() {
     );
     home.check(&[], &[("MOLECULE_STAY", "")], "stay", true, &file);
     for (key, value) in [
+        ("attempts", "3"),
+        ("concurrency", "4"),
         ("drain_timeout", "30s"),
         ("heartbeat_interval", "30s"),
         ("state_poll_interval", "30s"),

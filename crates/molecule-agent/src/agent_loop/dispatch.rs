@@ -74,7 +74,7 @@ impl Dispatch {
         }
     }
 
-    /// A dead letter waits again.
+    /// Finds what waits and is not known here, such as a dead letter that is retried.
     async fn look_again(&mut self) -> Result<(), Left> {
         for (seq, sender) in self.worker.ledger.waiting().await? {
             self.arrived(Arrival {

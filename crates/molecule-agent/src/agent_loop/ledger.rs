@@ -27,11 +27,21 @@ impl Ledger {
         }
     }
 
-    /// What waits when the agent begins. A journal that cannot be used now is an error, not something to wait for.
+    /// What waits when the agent begins. A disk that is full is waited out later, while heartbeats say so; all else that is wrong with
+    /// the journal keeps the agent from starting.
     pub(super) async fn begin(&self) -> Result<Vec<(Seq, Sender)>, AgentError> {
-        let waiting = self.journal.begin().await?;
-        self.client.vitals().journaled(self.journal.counts());
-        Ok(waiting)
+        match self.journal.begin().await {
+            Err(error @ AgentError::Journal { .. }) => {
+                self.failed(&error);
+                self.journal.look_again();
+                Ok(Vec::new())
+            }
+            waiting => {
+                let waiting = waiting?;
+                self.client.vitals().journaled(self.journal.counts());
+                Ok(waiting)
+            }
+        }
     }
 
     pub(super) async fn accept(&self, message: &InboundMessage) -> Result<Accepted, Left> {
@@ -79,17 +89,19 @@ impl Ledger {
                     self.client.vitals().journaled(self.journal.counts());
                     return Ok(output);
                 }
-                Err(error) if error.may_pass() => self.wait_out(&error).await?,
+                Err(error) if error.may_pass() => {
+                    self.failed(&error);
+                    self.rest_a_while().await?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    async fn wait_out(&self, error: &AgentError) -> Result<(), Left> {
+    fn failed(&self, error: &AgentError) {
         self.client.vitals().failed(Work::Journal, error);
         let error = describe(error);
         tracing::error!(error, "the journal cannot be used; trying again");
-        self.rest_a_while().await
     }
 
     /// Waits for as long as between two polls.

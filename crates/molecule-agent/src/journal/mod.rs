@@ -6,6 +6,8 @@ mod disk;
 mod file;
 mod record;
 mod store;
+#[cfg(all(test, feature = "journal"))]
+mod tests;
 #[cfg(feature = "journal")]
 mod trouble;
 mod volatile;
@@ -66,7 +68,7 @@ struct Shared {
     is_open: AtomicBool,
     pending: AtomicUsize,
     dead: AtomicUsize,
-    /// A dead letter waits again.
+    /// There may be something that waits and that the running agent does not know of, such as a dead letter that is retried.
     retried: Notify,
 }
 
@@ -137,7 +139,7 @@ impl Journal {
     pub async fn retry(&self, id: ActivityId) -> Result<bool, AgentError> {
         let found = self.existing(move |store| store.retry(id)).await?;
         if found {
-            self.shared.retried.notify_one();
+            self.look_again();
         }
         Ok(found)
     }
@@ -181,9 +183,14 @@ impl Journal {
         self.existing(senders).await
     }
 
-    /// Completes when a dead letter waits again.
+    /// Completes when there is to be looked for what waits, such as a dead letter that is retried.
     pub(crate) async fn retried(&self) {
         self.shared.retried.notified().await;
+    }
+
+    /// Lets a running agent look for what waits.
+    pub(crate) fn look_again(&self) {
+        self.shared.retried.notify_one();
     }
 
     pub(crate) async fn accept(

@@ -10,6 +10,9 @@ mod agent;
 #[cfg(feature = "blocking")]
 mod blocking;
 mod calling;
+mod conversations;
+#[cfg(feature = "journal")]
+mod crashes;
 mod delegating;
 mod delegations;
 mod delivery;
@@ -30,6 +33,7 @@ mod proxied;
 mod records;
 mod registration;
 mod rotation;
+mod status;
 #[cfg(feature = "push")]
 mod stub;
 mod surprises;

@@ -6,6 +6,7 @@
 )]
 
 mod calls;
+mod kept_messages;
 mod memory;
 mod recorded_answers;
 mod recorded_requests;
