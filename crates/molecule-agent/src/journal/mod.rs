@@ -6,7 +6,8 @@ mod disk;
 mod file;
 mod record;
 mod store;
-#[cfg(all(test, feature = "journal"))]
+#[cfg(test)]
+#[cfg(feature = "journal")]
 mod tests;
 #[cfg(feature = "journal")]
 mod trouble;

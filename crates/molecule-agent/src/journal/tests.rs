@@ -165,7 +165,7 @@ fn message(number: u8) -> InboundMessage {
     };
     let time = "2026-11-22T04:01:56.5Z".parse().unwrap();
     let mut message = InboundMessage::text(id, time, sender, format!("text {}", number / 2));
-    message.message_id = (number % 4 == 0).then(|| "the same".to_owned());
+    message.message_id = number.is_multiple_of(4).then(|| "the same".to_owned());
     message
 }
 
@@ -192,7 +192,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Step::Answer(number),
         3 => Step::Settle(number),
         4 => Step::Bury(number),
-        _ if number % 2 == 0 => Step::Retry(number),
+        _ if number.is_multiple_of(2) => Step::Retry(number),
         _ => Step::Remove(number),
     })
 }

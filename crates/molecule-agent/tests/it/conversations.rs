@@ -8,7 +8,7 @@ use std::time::Duration;
 use molecule_agent::protocol::Message;
 use molecule_agent::transport::Clock as _;
 use molecule_agent::{
-    AgentError, AgentLoop, HandlerOutcome, InboundMessage, Journal, RemoteAgentClient, Sender,
+    AgentLoop, HandlerOutcome, InboundMessage, Journal, RemoteAgentClient, Sender,
 };
 
 use crate::world::{Trouble, World, shout};
@@ -317,8 +317,7 @@ async fn a_message_that_takes_the_agent_down_each_time_is_given_up() {
     let world = World::new();
     let client = world.registered("alpha").await;
     let id = client.workspace_id();
-    let (begun, begins) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    begins.store(0, Ordering::Relaxed);
+    let begun = Arc::new(AtomicUsize::new(0));
     let deadly = {
         let begun = Arc::clone(&begun);
         move |message: InboundMessage| {
@@ -437,7 +436,7 @@ async fn an_agent_with_a_journal_that_is_damaged_does_not_start() {
     std::fs::write(client.state_dir().join("journal.redb"), "no journal").unwrap();
     let error = world.start(&client, shout).ended().await.unwrap_err();
     assert!(
-        matches!(error, AgentError::JournalDamaged { .. }),
+        matches!(error, molecule_agent::AgentError::JournalDamaged { .. }),
         "{error:?}"
     );
     assert_eq!(world.count("POST /registry/heartbeat"), 0);
