@@ -148,10 +148,14 @@ proptest! {
     fn the_limit_is_never_exceeded(events in events(), limit in 1..60_u32, latency in 0..3_000_u64) {
         let mut run = Run::new(limit);
         let latency = Duration::from_millis(latency);
+        for _ in 0..limit * 4 {
+            run.enter(9, Priority::Message);
+        }
         for (pause, event) in events {
             run.happen(&event);
             run.run(Duration::from_millis(pause), latency);
         }
+        run.run(WINDOW * 3, latency);
         prop_assert!(run.most_at_once() <= limit as usize, "{} of {limit}", run.most_at_once());
     }
 
@@ -238,11 +242,11 @@ fn a_full_minute_has_room_for_what_is_urgent() {
     for _ in 0..3_000 {
         run.enter(1, Priority::Poll);
     }
-    run.run(SECOND * 170, SECOND / 2);
+    run.run(SECOND * 170, SECOND * 6);
     for _ in 0..20 {
         run.enter(2, Priority::Heartbeat);
     }
-    run.run(SECOND / 100, SECOND / 2);
+    run.run(SECOND / 100, SECOND * 6);
     let urgent = run.served.iter();
     let urgent = urgent.filter(|(_, priority, _)| *priority == Priority::Heartbeat);
     assert_eq!(urgent.count(), 20);
