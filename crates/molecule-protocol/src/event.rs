@@ -59,7 +59,7 @@ EventKind {
 /// let event = PlatformEvent::parse(text)?;
 /// assert_eq!(event.kind, EventKind::ActivityLogged);
 /// assert!(event.may_be_message());
-/// # Ok::<(), serde_json::Error>(())
+/// # Ok::<(), molecule_protocol::JsonError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
