@@ -5,7 +5,7 @@ use std::fmt;
 use molecule_protocol::Timestamp;
 use serde::Serialize;
 
-use crate::StopReason;
+use crate::{EventsState, StopReason};
 
 /// What the agent is doing, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -71,7 +71,7 @@ pub struct AgentStatus {
     /// When messages were last asked for with success.
     pub last_poll: Option<Timestamp>,
     /// Whether the platform's events arrive, so that messages need not wait for the next poll.
-    pub events: bool,
+    pub events: EventsState,
     /// Messages that were accepted and are not done with.
     pub pending: usize,
     /// Messages that a handler works on.
@@ -98,7 +98,7 @@ impl AgentStatus {
             problem: None,
             last_heartbeat: None,
             last_poll: None,
-            events: false,
+            events: EventsState::Off,
             pending: 0,
             handling: 0,
             dead: 0,

@@ -14,7 +14,6 @@ use molecule_transport::{
     Clock, Origin, RateBudget, ReqwestTransport, StackOptions, SystemClock, Timeouts, Transport,
     stack,
 };
-use tokio::sync::watch;
 
 use crate::caller::Caller;
 use crate::client::Settings;
@@ -317,7 +316,6 @@ impl ClientBuilder {
             peers: Peers::new(PeerCache::new().with_ttl(self.url_cache_ttl)),
             foreign,
             wakes: Wakes::default(),
-            events: watch::Sender::default(),
         }))
     }
 

@@ -22,7 +22,7 @@ use crate::foreign::Foreign;
 use crate::peers::Peers;
 use crate::vitals::Vitals;
 use crate::wake::Wakes;
-use crate::{AgentError, AgentStatus, ClientBuilder, EventsState, Journal};
+use crate::{AgentError, AgentStatus, ClientBuilder, Journal};
 
 /// A remote agent's connection to its platform. Cloning it is cheap; clones share everything.
 #[derive(Debug, Clone)]
@@ -50,7 +50,6 @@ pub(crate) struct Settings {
     pub(crate) journal: Journal,
     pub(crate) vitals: Vitals,
     pub(crate) wakes: Wakes,
-    pub(crate) events: watch::Sender<EventsState>,
 }
 
 impl RemoteAgentClient {

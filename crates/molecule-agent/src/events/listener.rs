@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::EventNotice;
@@ -20,7 +21,8 @@ pub enum EventsMode {
 }
 
 /// How an agent stands with the platform's events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventsState {
     /// It does not listen.
@@ -57,7 +59,7 @@ impl RemoteAgentClient {
     /// How the agent stands with the platform's events. They are listened to while a [`PollDelivery`](crate::PollDelivery) is open.
     #[must_use]
     pub fn events_state(&self) -> EventsState {
-        *self.settings().events.borrow()
+        self.vitals().events_state()
     }
 }
 
@@ -82,7 +84,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.client.settings().events.send_replace(EventsState::Off);
+        self.client.vitals().events(EventsState::Off);
     }
 }
 
@@ -111,7 +113,7 @@ impl Ear {
     }
 
     fn turn(&self, state: EventsState) {
-        self.client.settings().events.send_replace(state);
+        self.client.vitals().events(state);
     }
 
     /// The state is turned before anybody is woken, who then looks at it.

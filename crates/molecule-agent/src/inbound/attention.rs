@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use molecule_transport::Clock;
+use molecule_transport::{Clock, Priority};
 
 use crate::events::Listener;
 use crate::wake::Alarm;
@@ -56,6 +56,15 @@ impl Attention {
             usual.max(HEARING)
         } else {
             usual
+        }
+    }
+
+    /// How urgent the next poll is: a message that was heard of should not wait behind routine.
+    pub(super) const fn priority(&self) -> Priority {
+        if self.rung {
+            Priority::Message
+        } else {
+            Priority::Poll
         }
     }
 

@@ -97,6 +97,11 @@ impl InboundLog {
     /// # Errors
     /// When the platform refuses, or gives no usable answer.
     pub async fn poll(&self) -> Result<Batch, AgentError> {
+        self.poll_as(Priority::Poll).await
+    }
+
+    /// [`poll`](Self::poll) with another priority.
+    pub(super) async fn poll_as(&self, priority: Priority) -> Result<Batch, AgentError> {
         let position = self.cursor.position();
         if position == ActivityId::NIL {
             return self.window().await;
@@ -104,7 +109,7 @@ impl InboundLog {
         let query = FetchInbound::new()
             .with_since_id(position)
             .with_limit(MAX_ROWS);
-        match self.client.fetch_rows_as(&query, Priority::Poll).await {
+        match self.client.fetch_rows_as(&query, priority).await {
             Err(AgentError::Api(ApiError::Gone(_))) => self.window().await,
             page => Ok(self.batch(page?)),
         }

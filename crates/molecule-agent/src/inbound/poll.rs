@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use molecule_protocol::InboundMessage;
-use molecule_transport::BoxFuture;
+use molecule_transport::{BoxFuture, Priority};
 
 use super::attention::Attention;
 use super::{InboundLog, Item};
@@ -184,7 +184,9 @@ impl PollDelivery {
     }
 
     async fn poll(&mut self) -> Result<Received, AgentError> {
-        let batch = self.log().await?.poll().await?;
+        let attention = self.attention.as_ref();
+        let priority = attention.map_or(Priority::Poll, Attention::priority);
+        let batch = self.log().await?.poll_as(priority).await?;
         self.caught_up = !batch.more;
         self.fetched = batch.items.into();
         let message = self.first_message();

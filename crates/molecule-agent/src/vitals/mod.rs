@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::journal::Counts;
 use crate::life::describe;
-use crate::{AgentError, AgentState, AgentStatus, ErrorKind, StopReason};
+use crate::{AgentError, AgentState, AgentStatus, ErrorKind, EventsState, StopReason};
 use rolling::Rolling;
 
 /// How much of an error is told on, in characters.
@@ -159,10 +159,13 @@ impl Vitals {
         });
     }
 
-    /// Whether the platform's events arrive.
-    #[allow(dead_code, reason = "the listener to events reports it")]
-    pub(crate) fn events(&self, arrive: bool) {
-        self.change(|_, status| status.events = arrive);
+    /// How the agent stands with the platform's events.
+    pub(crate) fn events(&self, events: EventsState) {
+        self.change(|_, status| status.events = events);
+    }
+
+    pub(crate) fn events_state(&self) -> EventsState {
+        self.status.borrow().events
     }
 
     /// A message is being handled until the guard is dropped.
@@ -442,10 +445,10 @@ mod tests {
     fn who_watches_hears_of_changes_alone() {
         let (vitals, _) = vitals();
         let mut watch = vitals.watch();
-        vitals.events(false);
+        vitals.events(EventsState::Off);
         assert!(!watch.has_changed().unwrap());
-        vitals.events(true);
+        vitals.events(EventsState::Flowing);
         assert!(watch.has_changed().unwrap());
-        assert!(watch.borrow_and_update().events);
+        assert_eq!(watch.borrow_and_update().events, EventsState::Flowing);
     }
 }
