@@ -69,6 +69,17 @@ impl PlaceArgs {
         })
     }
 
+    /// The agent's directory, by its own name or by the workspace's.
+    ///
+    /// # Errors
+    /// As for [`id`](Self::id) and [`dir`](Self::dir).
+    pub(crate) fn own_dir(&self) -> anyhow::Result<PathBuf> {
+        match &self.state_dir {
+            Some(dir) => Ok(check_state_dir(dir)?.to_owned()),
+            None => self.dir(&self.id()?),
+        }
+    }
+
     /// The agent's directory.
     ///
     /// # Errors

@@ -60,6 +60,12 @@ impl Exit {
         self.row().1
     }
 
+    /// The one with this code.
+    pub(crate) fn of_code(code: u64) -> Option<Self> {
+        let mut all = Self::FROM_BAD_TO_GOOD.into_iter();
+        all.find(|exit| u64::from(exit.code()) == code)
+    }
+
     /// How to end after `error`: a [`Problem`] among its causes decides, or else the first cause that says so.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         if let Some(problem) = error.downcast_ref::<Problem>() {
@@ -77,21 +83,23 @@ impl Exit {
         causes.find_map(Self::of_cause).unwrap_or(Self::Unexpected)
     }
 
-    /// The worse of two ends, by what asks more of a person.
+    /// By what asks more of a person.
+    const FROM_BAD_TO_GOOD: [Self; 10] = [
+        Self::Unexpected,
+        Self::Usage,
+        Self::Integrity,
+        Self::Authentication,
+        Self::Unsupported,
+        Self::Locked,
+        Self::Deleted,
+        Self::Unreachable,
+        Self::Temporary,
+        Self::Done,
+    ];
+
+    /// The worse of two ends.
     pub(crate) fn worse(self, other: Self) -> Self {
-        const FROM_BAD_TO_GOOD: [Exit; 10] = [
-            Exit::Unexpected,
-            Exit::Usage,
-            Exit::Integrity,
-            Exit::Authentication,
-            Exit::Unsupported,
-            Exit::Locked,
-            Exit::Deleted,
-            Exit::Unreachable,
-            Exit::Temporary,
-            Exit::Done,
-        ];
-        let mut by_badness = FROM_BAD_TO_GOOD.into_iter();
+        let mut by_badness = Self::FROM_BAD_TO_GOOD.into_iter();
         let worse = by_badness.find(|exit| [self, other].contains(exit));
         worse.unwrap_or(self)
     }
@@ -214,6 +222,14 @@ mod tests {
         );
         assert_eq!(Exit::from(ErrorKind::Unreachable).code(), 4);
         assert_eq!(Exit::from(ErrorKind::Temporary).code(), 75);
+    }
+
+    #[test]
+    fn an_end_is_known_by_its_code() {
+        for exit in Exit::FROM_BAD_TO_GOOD {
+            assert_eq!(Exit::of_code(exit.code().into()), Some(exit));
+        }
+        assert_eq!(Exit::of_code(6), None);
     }
 
     #[test]

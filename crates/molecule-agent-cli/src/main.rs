@@ -5,6 +5,7 @@ compile_error!(
     "molecule-agent needs Unix processes, signals and file modes; on Windows, build and run it inside WSL"
 );
 
+mod admin;
 mod agent;
 mod agent_lock;
 mod args;

@@ -30,7 +30,7 @@ const FOR_ONE: &[&str] = &[
 ];
 
 /// What only all agents together can have.
-const FOR_ALL: &[&str] = &["agents", "rate_limit"];
+const FOR_ALL: &[&str] = &["agents", "rate_limit", "admin_listen"];
 
 /// Shorter words for keys, in tables and in JSON.
 const SHORT: &[(&str, &str)] = &[("id", "workspace_id"), ("name", "agent_name")];

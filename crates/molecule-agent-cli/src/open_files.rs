@@ -5,8 +5,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// What the process needs besides its agents.
 const BASE: u64 = 128;
 
-/// Connections, the lock, and files that are written.
-const FOR_AN_AGENT: u64 = 4;
+/// Connections, the lock, the socket, and files that are written.
+const FOR_AN_AGENT: u64 = 5;
 
 /// Raises the soft limit as far as so many agents need, and the hard limit allows. Where that is not enough, it is said.
 pub(crate) fn make_room_for(agents: usize) {

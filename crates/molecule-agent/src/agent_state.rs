@@ -70,6 +70,8 @@ pub struct AgentStatus {
     pub last_heartbeat: Option<Timestamp>,
     /// When messages were last asked for with success.
     pub last_poll: Option<Timestamp>,
+    /// Whether messages can come: neither the last poll failed, nor the last use of the journal.
+    pub receiving: bool,
     /// Whether the platform's events arrive, so that messages need not wait for the next poll.
     pub events: EventsState,
     /// Messages that were accepted and are not done with.
@@ -98,6 +100,7 @@ impl AgentStatus {
             problem: None,
             last_heartbeat: None,
             last_poll: None,
+            receiving: true,
             events: EventsState::Off,
             pending: 0,
             handling: 0,

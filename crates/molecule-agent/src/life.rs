@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_protocol::endpoints::WorkspaceState;
+use molecule_protocol::endpoints::{Heartbeat, WorkspaceState};
 use molecule_transport::Clock;
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::vitals::Work;
 use crate::{AgentError, RemoteAgentClient, suspension};
@@ -181,19 +182,8 @@ async fn beat(client: RemoteAgentClient, options: HeartbeatLoop) -> StopReason {
             let report = supplier();
             beat = beat.with_work(report.active_tasks, report.current_task);
         }
-        match client.heartbeat(beat).await {
-            Ok(()) => {
-                client.vitals().succeeded(Work::Heartbeat);
-                tracing::debug!("heartbeat");
-            }
-            Err(error) => {
-                client.vitals().failed(Work::Heartbeat, &error);
-                tracing::warn!(
-                    error = describe(&error),
-                    "heartbeat failed; the next one tries again"
-                );
-            }
-        }
+        let span = tracing::info_span!("heartbeat", workspace = %client.workspace_id());
+        send(&client, beat).instrument(span).await;
     }
     // A pause that came with the last beat is the better reason.
     let state = client.poll_state().await.ok();
@@ -202,24 +192,48 @@ async fn beat(client: RemoteAgentClient, options: HeartbeatLoop) -> StopReason {
         .unwrap_or(StopReason::MaxIterations)
 }
 
+async fn send(client: &RemoteAgentClient, beat: Heartbeat) {
+    match client.heartbeat(beat).await {
+        Ok(()) => {
+            client.vitals().succeeded(Work::Heartbeat);
+            tracing::debug!("heartbeat");
+        }
+        Err(error) => {
+            client.vitals().failed(Work::Heartbeat, &error);
+            let error = describe(&error);
+            tracing::warn!(error, "heartbeat failed; the next one tries again");
+        }
+    }
+}
+
 async fn watch(client: RemoteAgentClient) -> StopReason {
     let mut alarm = client.wakes().state.alarm();
     loop {
-        match client.poll_state().await {
-            Ok(state) => {
-                client.vitals().succeeded(Work::State);
-                match StopReason::of(&state) {
-                    Some(reason) => return reason,
-                    None => come_back(&client, &state).await,
-                }
-            }
-            Err(error) => {
-                client.vitals().failed(Work::State, &error);
-                tracing::warn!(error = describe(&error), "asking for the state failed");
-            }
+        let span = tracing::info_span!("state", workspace = %client.workspace_id());
+        if let Some(reason) = look(&client).instrument(span).await {
+            return reason;
         }
         let interval = client.settings().state_poll_interval;
         alarm.pause(client.clock().as_ref(), interval).await;
+    }
+}
+
+/// Why the agent should stop, if it should.
+async fn look(client: &RemoteAgentClient) -> Option<StopReason> {
+    match client.poll_state().await {
+        Ok(state) => {
+            client.vitals().succeeded(Work::State);
+            let reason = StopReason::of(&state);
+            if reason.is_none() {
+                come_back(client, &state).await;
+            }
+            reason
+        }
+        Err(error) => {
+            client.vitals().failed(Work::State, &error);
+            tracing::warn!(error = describe(&error), "asking for the state failed");
+            None
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use molecule_agent::{
     PollOptions, RemoteAgentClient, Since, StopReason, Token, WorkspaceId,
 };
 
+use crate::admin::{self, AdminAddress, AgentSocket, Agents, Watched};
 use crate::agent_lock::AgentLock;
 use crate::args::{AgentArgs, JoinArgs};
 use crate::commands::fleet;
@@ -102,6 +103,9 @@ struct RunArgs {
     /// How often to ask whether to go on
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse_interval)]
     state_poll_interval: Duration,
+    /// Answer health, readiness and metrics at this address; a port alone is one of 127.0.0.1, and 0 takes a free one
+    #[arg(long, value_name = "ADDR", value_parser = str::parse::<AdminAddress>)]
+    admin_listen: Option<AdminAddress>,
     /// Where the agent's place in the log is kept [default: cursor, in its directory]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cursor_file: Option<PathBuf>,
@@ -157,8 +161,18 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
     if !args.join.create {
         look_before_moving_in(&client).await?;
     }
-    let _only_one = AgentLock::take(client.state_dir())?;
+    let lock = AgentLock::take(client.state_dir())?;
     let signals = Signals::listen()?;
+    let watched = Watched::new(&client, !is_push);
+    let _listening = match args.run.admin_listen {
+        Some(address) => {
+            let agents = Agents::expected([]);
+            agents.add(watched.clone());
+            Some(admin::listen(address, &agents, io).await?)
+        }
+        None => None,
+    };
+    let _socket = AgentSocket::open(client.state_dir(), watched, &lock, io);
     let running = async {
         if is_push {
             push(&args, &client, &signals, io).await
@@ -266,7 +280,7 @@ impl Member {
     ///
     /// # Errors
     /// When an option is missing or cannot be used.
-    pub(super) fn agent(&self) -> anyhow::Result<FleetAgent> {
+    pub(super) fn agent(&self, agents: &Agents, io: &Output) -> anyhow::Result<FleetAgent> {
         let args = &self.args;
         if args.check_mode()? {
             let message = "one of many agents polls for messages: leave out reported_url";
@@ -279,10 +293,15 @@ impl Member {
         let builder = args
             .join
             .configure(&args.agent, args.run.configure(builder))?;
-        let (handler, create) = (args.handler.clone(), args.join.create);
+        let entry = fleet::Entry {
+            handler: args.handler.clone(),
+            create: args.join.create,
+            agents: agents.clone(),
+            io: *io,
+        };
         let prepare = move |client| {
-            let handler = handler.clone();
-            async move { fleet::prepare(client, &handler, create).await }
+            let entry = entry.clone();
+            async move { entry.prepare(client).await }
         };
         Ok(FleetAgent::prepared_by(builder, prepare).with_connect(args.connect()))
     }
@@ -290,6 +309,11 @@ impl Member {
     /// Whose agent it is.
     pub(super) fn workspace_id(&self) -> Option<WorkspaceId> {
         self.args.workspace_id()
+    }
+
+    /// Where all agents are watched.
+    pub(super) fn admin_listen(&self) -> Option<AdminAddress> {
+        self.args.run.admin_listen
     }
 
     /// How many requests all agents may make.

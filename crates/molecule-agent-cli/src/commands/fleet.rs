@@ -8,6 +8,7 @@ use molecule_agent::{
     InboundMessage, RemoteAgentClient, StopReason, WorkspaceId,
 };
 
+use crate::admin::{self, AgentSocket, Agents, Watched};
 use crate::agent_lock::AgentLock;
 use crate::commands::connect::{Member, forced, look_before_moving_in};
 use crate::exit::{Exit, Problem};
@@ -24,13 +25,19 @@ pub(super) async fn run(members: &[Member], io: &Output) -> anyhow::Result<Exit>
     open_files::make_room_for(members.len());
     let signals = Signals::listen()?;
     let limit = members.first().and_then(Member::rate_limit);
+    let agents = Agents::expected(members.iter().filter_map(Member::workspace_id));
+    let address = members.first().and_then(Member::admin_listen);
+    let _listening = match address {
+        Some(address) => Some(admin::listen(address, &agents, io).await?),
+        None => None,
+    };
     let listener = *io;
     let mut fleet = Fleet::new()
         .with_rate_limit(limit.unwrap_or(DEFAULT_RATE_LIMIT))
         .with_on_event(move |event| tell(&event, &listener));
     let mut worst = Exit::Done;
     for member in members {
-        match member.agent() {
+        match member.agent(&agents, io) {
             Ok(agent) => fleet.add(agent),
             Err(error) => {
                 let exit = Exit::of(&error);
@@ -48,29 +55,44 @@ pub(super) async fn run(members: &[Member], io: &Output) -> anyhow::Result<Exit>
     Ok(worst)
 }
 
-/// Takes the agent's lock, and makes what answers its messages.
-///
-/// # Errors
-/// When another process runs the agent, its workspace is not there, or the handler cannot be made.
-pub(super) async fn prepare(
-    client: RemoteAgentClient,
-    handler: &HandlerArgs,
-    create: bool,
-) -> Result<Arc<dyn Handler>, AgentError> {
-    let locked = async {
-        if !create {
+/// What an agent needs to enter its directory.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) handler: HandlerArgs,
+    pub(super) create: bool,
+    /// Where it shows itself.
+    pub(super) agents: Agents,
+    pub(super) io: Output,
+}
+
+impl Entry {
+    /// Takes the agent's lock, lets it be asked, and makes what answers its messages.
+    ///
+    /// # Errors
+    /// When another process runs the agent, its workspace is not there, or the handler cannot be made.
+    pub(super) async fn prepare(
+        &self,
+        client: RemoteAgentClient,
+    ) -> Result<Arc<dyn Handler>, AgentError> {
+        match self.locked(client).await {
+            Ok(handler) => Ok(Arc::new(handler)),
+            Err(error) => Err(into_agent_error(error)),
+        }
+    }
+
+    async fn locked(&self, client: RemoteAgentClient) -> anyhow::Result<Locked> {
+        if !self.create {
             look_before_moving_in(&client).await?;
         }
         let lock = AgentLock::take(client.state_dir())?;
-        let handler = handler.build(Context::new(client)).await?;
-        Ok(Arc::new(Locked {
+        let handler = self.handler.build(Context::new(client.clone())).await?;
+        let watched = Watched::new(&client, true);
+        self.agents.add(watched.clone());
+        Ok(Locked {
             handler,
+            _socket: AgentSocket::open(client.state_dir(), watched, &lock, &self.io),
             _lock: lock,
-        }))
-    };
-    match locked.await {
-        Ok(handler) => Ok(handler),
-        Err(error) => Err(into_agent_error(error)),
+        })
     }
 }
 
@@ -81,9 +103,10 @@ fn into_agent_error(error: anyhow::Error) -> AgentError {
     })
 }
 
-/// A handler that holds its agent's lock for as long as the agent runs.
+/// A handler that holds its agent's lock and socket for as long as the agent runs. The socket goes first.
 struct Locked {
     handler: Arc<dyn Handler>,
+    _socket: Option<AgentSocket>,
     _lock: AgentLock,
 }
 

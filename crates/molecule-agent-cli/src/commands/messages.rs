@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use molecule_agent::protocol::endpoints::{ActivitySource, Attachment};
 use molecule_agent::protocol::{ActivityId, ApiError, Role};
 use molecule_agent::{
@@ -13,6 +13,7 @@ use molecule_agent::{
 use serde_json::{Value, json};
 
 use super::attachment;
+use super::dead_letters::{self, DeadCommand};
 use crate::args::AgentArgs;
 use crate::duration;
 use crate::exit::{Exit, Problem};
@@ -25,7 +26,10 @@ const MAX_WINDOWS: u32 = 20;
 
 /// Options of `inbox`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct InboxArgs {
+    #[command(subcommand)]
+    command: Option<InboxCommand>,
     #[command(flatten)]
     agent: AgentArgs,
     /// Only messages after this one
@@ -43,6 +47,14 @@ pub(crate) struct InboxArgs {
     /// Only messages from the canvas user, or from agents
     #[arg(long)]
     source: Option<Source>,
+}
+
+/// Commands about messages that do not wait at the platform.
+#[derive(Debug, Subcommand)]
+enum InboxCommand {
+    /// Messages that the agent gave up: see them, have them handled again, remove them
+    #[command(subcommand)]
+    Dead(DeadCommand),
 }
 
 /// Who sent a message.
@@ -78,6 +90,9 @@ pub(crate) struct NotifyArgs {
 }
 
 pub(crate) async fn inbox(args: &InboxArgs, io: &Output) -> anyhow::Result<Exit> {
+    if let Some(InboxCommand::Dead(command)) = &args.command {
+        return dead_letters::run(command, io).await;
+    }
     let client = args.agent.client()?;
     if args.needs_cursors() && client.cursor_support().await? == CursorSupport::No {
         let message = "this platform ignores --since-id, --since and --peer; leave them out, or use a newer platform";
@@ -126,13 +141,19 @@ impl InboxArgs {
     }
 }
 
-fn to_json(message: &InboundMessage) -> Value {
-    let (from, peer_id) = match &message.sender {
+/// What sent a message, and its id where it has one.
+pub(super) fn from(sender: &Sender) -> (&'static str, Option<String>) {
+    match sender {
         Sender::CanvasUser => ("canvas", None),
         Sender::Peer(id) => ("agent", Some(id.to_string())),
         Sender::Unknown(id) => ("unknown", Some(id.clone())),
         _ => ("unknown", None),
-    };
+    }
+}
+
+/// A message as JSON.
+pub(super) fn to_json(message: &InboundMessage) -> Value {
+    let (from, peer_id) = from(&message.sender);
     json!({
         "activity_id": message.activity_id,
         "created_at": message.created_at,

@@ -7,6 +7,7 @@ pub(crate) mod card;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod connect;
+pub(crate) mod dead_letters;
 pub(crate) mod delegations;
 pub(crate) mod demo;
 pub(crate) mod dev;
@@ -20,6 +21,7 @@ pub(crate) mod peers;
 pub(crate) mod plugin;
 pub(crate) mod secrets;
 pub(crate) mod single;
+pub(crate) mod status;
 pub(crate) mod stub;
 pub(crate) mod token;
 pub(crate) mod workspace;
@@ -47,7 +49,9 @@ pub(crate) enum Command {
     Card(card::CardCommand),
     /// Run an agent until it is paused, deleted or stopped
     Connect(Box<connect::ConnectArgs>),
-    /// List messages to the agent, without taking them
+    /// Show how the agent that runs here is
+    Status(status::StatusArgs),
+    /// List messages to the agent, without taking them; and those that it gave up
     Inbox(messages::InboxArgs),
     /// Answer a message
     Reply(messages::ReplyArgs),
@@ -117,6 +121,7 @@ pub(crate) fn run(command: &Command, settings: &[Setting], io: &Output) -> anyho
         Command::Heartbeat(args) => block_on(single::heartbeat(args, io)),
         Command::Card(command) => block_on(card::run(command, io)),
         Command::Connect(args) => block_on(connect::run(args, io)),
+        Command::Status(args) => block_on(status::run(args, io)),
         Command::Inbox(args) => block_on(messages::inbox(args, io)),
         Command::Reply(args) => block_on(messages::reply(args, io)),
         Command::Notify(args) => block_on(messages::notify(args, io)),

@@ -6,6 +6,7 @@
 )]
 
 mod account;
+mod admin;
 mod bad_input;
 mod connect;
 mod delegations;
@@ -20,6 +21,7 @@ mod man;
 mod messages;
 mod peers;
 mod plugin;
+mod secrecy;
 mod secrets;
 mod settings;
 mod single;

@@ -1,6 +1,7 @@
 //! The way of an answer: until it was taken, or it turns out that nobody will.
 
 use molecule_protocol::Sender;
+use tracing::Instrument as _;
 
 use super::reply::{Reply, Verdict};
 use super::stopping::Left;
@@ -50,8 +51,9 @@ impl Worker {
         let Some(answer) = &mut entry.head.answer else {
             return Ok(Ok(()));
         };
+        let span = tracing::info_span!("reply", attempt = answer.tries);
         let mut reply = Reply::new(&self.ledger.client, &entry.message, answer);
-        self.unless_cut(reply.attempt()).await
+        self.unless_cut(reply.attempt().instrument(span)).await
     }
 
     async fn unless_cut<T>(&self, work: impl Future<Output = T>) -> Result<T, Left> {

@@ -104,8 +104,8 @@ impl Intake {
 
     async fn wait_out(&self, error: &AgentError) -> Result<(), Left> {
         self.ledger.client.vitals().failed(Work::Delivery, error);
-        let error = describe(error);
-        tracing::warn!(error, "asking for messages failed; trying again");
+        let (error, workspace) = (describe(error), self.ledger.client.workspace_id());
+        tracing::warn!(%workspace, error, "asking for messages failed; trying again");
         self.ledger.rest_a_while().await
     }
 

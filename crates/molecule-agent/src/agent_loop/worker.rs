@@ -61,8 +61,8 @@ impl Worker {
         let Some(mut entry) = self.ledger.entry(seq).await? else {
             return Ok(());
         };
-        let span =
-            tracing::info_span!("message", activity = %entry.head.id, sender = ?entry.head.sender);
+        let workspace = self.ledger.client.workspace_id();
+        let span = tracing::info_span!("message", %workspace, activity = %entry.head.id, sender = ?entry.head.sender);
         let work = async {
             if entry.head.answer.is_none() {
                 match self.handle(seq, &mut entry).await? {

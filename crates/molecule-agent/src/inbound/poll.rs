@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use molecule_protocol::InboundMessage;
 use molecule_transport::{BoxFuture, Priority};
+use tracing::Instrument as _;
 
 use super::attention::Attention;
 use super::{InboundLog, Item};
@@ -186,7 +187,8 @@ impl PollDelivery {
     async fn poll(&mut self) -> Result<Received, AgentError> {
         let attention = self.attention.as_ref();
         let priority = attention.map_or(Priority::Poll, Attention::priority);
-        let batch = self.log().await?.poll_as(priority).await?;
+        let span = tracing::info_span!("poll", workspace = %self.client.workspace_id());
+        let batch = self.log().await?.poll_as(priority).instrument(span).await?;
         self.caught_up = !batch.more;
         self.fetched = batch.items.into();
         let message = self.first_message();

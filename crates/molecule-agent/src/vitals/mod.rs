@@ -194,6 +194,7 @@ impl Vitals {
             let before = status.clone();
             change(&mut facts, status);
             status.handling = facts.current.len();
+            status.receiving = facts.receiving();
             let (state, problem) = facts.state(self.clock.now());
             if state != status.state {
                 status.since = Timestamp::from(self.clock.wall());
@@ -233,6 +234,11 @@ impl Facts {
             Phase::Running => AgentState::Online,
         };
         (state, problem)
+    }
+
+    fn receiving(&self) -> bool {
+        let works = |work: Work| self.failing[work as usize].is_none();
+        works(Work::Delivery) && works(Work::Journal)
     }
 
     /// What fails now: the worst first. A handler or an answer that failed once is no problem of the agent's.
@@ -412,7 +418,9 @@ mod tests {
         clock.advance(Duration::from_secs(90));
         vitals.succeeded(Work::State);
         assert_eq!(state(&vitals), AgentState::Degraded, "polls fail still");
+        assert!(!vitals.watch().borrow().receiving);
         vitals.succeeded(Work::Delivery);
+        assert!(vitals.watch().borrow().receiving);
         assert_eq!(state(&vitals), AgentState::Online);
     }
 
@@ -426,6 +434,7 @@ mod tests {
         assert_eq!(beat(&vitals).error_rate, 1.0);
         assert!(beat(&vitals).sample_error.contains("journal"));
         assert_eq!(state(&vitals), AgentState::Degraded);
+        assert!(!vitals.watch().borrow().receiving);
         vitals.journaled(Counts::default());
         assert_eq!(beat(&vitals).error_rate, 0.0);
         assert_eq!(state(&vitals), AgentState::Online);

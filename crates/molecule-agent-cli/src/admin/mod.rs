@@ -1,0 +1,95 @@
+//! How a running agent is observed and steered: over `agent.sock` in its directory by who owns that, and over the address that
+//! `--admin-listen` names by who reaches it, who can change nothing.
+
+mod client;
+mod listen;
+mod metrics;
+mod ready;
+mod router;
+mod socket;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use molecule_agent::{AgentStatus, Journal, RemoteAgentClient, WorkspaceId};
+use serde::Serialize;
+use tokio::sync::watch;
+
+pub(crate) use client::AgentClient;
+pub(crate) use listen::{AdminAddress, listen};
+pub(crate) use socket::AgentSocket;
+
+/// The agents of this process, those too that have not started yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Agents {
+    all: Arc<Mutex<BTreeMap<WorkspaceId, Option<Watched>>>>,
+}
+
+/// An agent that runs, or did.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    workspace_id: WorkspaceId,
+    status: watch::Receiver<AgentStatus>,
+    journal: Journal,
+    /// Whether it asks for messages; else they are pushed elsewhere.
+    polls: bool,
+}
+
+/// What `/status` says of an agent.
+#[derive(Debug, Serialize)]
+struct Row {
+    workspace_id: WorkspaceId,
+    /// The process that runs it.
+    pid: u32,
+    #[serde(flatten)]
+    status: AgentStatus,
+}
+
+impl Agents {
+    /// Agents that are to start.
+    pub(crate) fn expected(ids: impl IntoIterator<Item = WorkspaceId>) -> Self {
+        let all = ids.into_iter().map(|id| (id, None)).collect();
+        Self {
+            all: Arc::new(Mutex::new(all)),
+        }
+    }
+
+    /// Takes note of an agent that starts.
+    pub(crate) fn add(&self, agent: Watched) {
+        self.lock().insert(agent.workspace_id, Some(agent));
+    }
+
+    fn all(&self) -> BTreeMap<WorkspaceId, Option<Watched>> {
+        self.lock().clone()
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        self.all().into_values().flatten().map(Row::of).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkspaceId, Option<Watched>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
+    /// The agent of this client.
+    pub(crate) fn new(client: &RemoteAgentClient, polls: bool) -> Self {
+        Self {
+            workspace_id: client.workspace_id(),
+            status: client.watch_status(),
+            journal: client.journal(),
+            polls,
+        }
+    }
+}
+
+impl Row {
+    fn of(agent: Watched) -> Self {
+        Self {
+            workspace_id: agent.workspace_id,
+            pid: std::process::id(),
+            status: agent.status.borrow().clone(),
+        }
+    }
+}
