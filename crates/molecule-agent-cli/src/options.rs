@@ -552,8 +552,22 @@ fn value_of(matches: &ArgMatches, key: &str, arg: &Arg) -> Value {
     if matches!(arg.get_action(), ArgAction::SetTrue) {
         return matches.get_flag(key).into();
     }
-    let values: Vec<_> = raw.map(|value| value.to_string_lossy()).collect();
+    let values: Vec<_> = raw.map(|value| shown(&value.to_string_lossy())).collect();
     values.join(",").into()
+}
+
+/// A value without the password of an address.
+fn shown(value: &str) -> String {
+    let uri = value.parse::<http::Uri>().ok();
+    match uri.as_ref().and_then(http::Uri::authority) {
+        Some(authority) => match authority.as_str().rsplit_once('@') {
+            Some((secret, host)) => {
+                value.replacen(&format!("{secret}@{host}"), &format!("[hidden]@{host}"), 1)
+            }
+            None => value.to_owned(),
+        },
+        None => value.to_owned(),
+    }
 }
 
 fn secret(key: &str, variable: &str) -> Setting {
@@ -710,6 +724,13 @@ mod tests {
         for line in ["state -o text", "notify json", "secrets exec -- ls --json"] {
             assert!(!asks(line), "{line}");
         }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        assert_eq!(shown("http://me:s3cr3t@a:1/b"), "http://[hidden]@a:1/b");
+        assert_eq!(shown("http://a:1/@b"), "http://a:1/@b");
+        assert_eq!(shown("me@example.com/a b"), "me@example.com/a b");
     }
 
     #[test]

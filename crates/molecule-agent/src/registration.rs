@@ -129,9 +129,35 @@ impl RemoteAgentClient {
                 source: Some(source),
             },
             Delivery::Push { url } => AgentError::UrlRefused {
-                url: url.clone(),
+                url: without_password(url),
                 source,
             },
         }
+    }
+}
+
+/// An address as it may be repeated: without what stands before its host.
+fn without_password(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = url.split_at(start);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}{}", &rest[host..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, expect: &str) {
+        assert_eq!(without_password(url), expect);
+    }
+
+    #[test]
+    fn an_address_is_repeated_without_its_password() {
+        check("http://me:s3cr3t@10.0.0.5:80/a", "http://10.0.0.5:80/a");
+        check("http://me:p@ss@host?x=@", "http://host?x=@");
+        check("http://host/@here", "http://host/@here");
+        check("me:s3cr3t@host", "host");
     }
 }

@@ -354,10 +354,10 @@ impl ConnectArgs {
             (Mode::Poll, Some(_)) => Problem::usage(
                 "--mode poll and --reported-url exclude each other: leave one of them out",
             ),
-            (_, Some(url)) if self.handler.is_given() => Problem::usage(format!(
-                "messages are pushed to {url}, so the handler here would never be asked: leave out the handler, or \
-                 leave out --reported-url to poll for messages"
-            )),
+            (_, Some(_)) if self.handler.is_given() => Problem::usage(
+                "messages are pushed to the reported address, so the handler here would never be asked: leave out the \
+                 handler, or leave out --reported-url to poll for messages",
+            ),
             (_, Some(_)) if self.run.stay => {
                 Problem::usage("--stay needs poll mode: leave it out, or leave out --reported-url")
             }

@@ -153,7 +153,9 @@ impl Forward {
     /// The sender need not know where the local agent is; the log says it.
     fn unreachable(&self, error: &TransportError) -> String {
         let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::error!(url = %self.url, cause, "forwarding failed: {error}");
+        // Its query may hold a key.
+        let (host, path) = (self.url.host(), self.url.path());
+        tracing::error!(host, path, cause, "forwarding failed: {error}");
         "the local agent cannot be reached".to_owned()
     }
 }

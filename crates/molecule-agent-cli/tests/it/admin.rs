@@ -399,7 +399,9 @@ async fn dead_letters_of_an_agent_that_does_not_run_are_seen_to_in_its_journal()
     assert_eq!(ends(running).code, 0);
     assert!(!agent.notifications().await.contains(&"one".to_owned()));
     agent.run(&["inbox", "dead", "drop", "--all"]).prints("");
-    agent.run(&["inbox", "dead", "drop"]).fails(2, &["<ACTIVITY_ID>"]);
+    agent
+        .run(&["inbox", "dead", "drop"])
+        .fails(2, &["<ACTIVITY_ID>"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

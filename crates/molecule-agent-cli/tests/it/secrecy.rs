@@ -205,9 +205,34 @@ async fn what_fails_shows_none() {
     ];
     check(&agent, 4, &[&["state"], &elsewhere[..]].concat(), &[]);
     check(&agent, 1, &[&["doctor"], &elsewhere[..]].concat(), &[]);
+    let forward = ["connect", "--forward", &with_address];
+    check(&agent, 2, &forward, &[]);
+    let both = ["connect", "--echo", "--reported-url", &with_address];
+    check(&agent, 2, &both, &[]);
     fs::write(agent.dir().join("journal.redb"), JOURNAL.repeat(1_000)).unwrap();
     check(&agent, 7, &connect, &[]);
     check(&agent, 7, &["inbox", "dead", "list"], &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_query_of_an_address_to_forward_to_is_not_shown() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let address = format!("http://127.0.0.1:1/agent?key={ADDRESS}");
+    let args = [&["--forward", &address, "--attempts", "1"], &LOUD[..]].concat();
+    let mut running = Running::of(planted(agent.connect(&args)));
+    running.says("online");
+    agent.hears("hello").await;
+    told(&agent, "Agent error").await;
+    let (_, dead) = ask(&agent, "GET /inbox/dead");
+    holds_none("dead letters", &dead, agent.token().expose());
+    for told in agent.notifications().await {
+        holds_none("an answer", &told, agent.token().expose());
+    }
+    running.signal("TERM");
+    let ran = running.ends();
+    assert!(ran.stderr.contains("forwarding failed"), "{}", ran.stderr);
+    said_none(&ran, agent.token().expose());
 }
 
 #[tokio::test(flavor = "multi_thread")]
