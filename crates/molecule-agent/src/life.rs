@@ -182,7 +182,7 @@ async fn beat(client: RemoteAgentClient, options: HeartbeatLoop) -> StopReason {
             let report = supplier();
             beat = beat.with_work(report.active_tasks, report.current_task);
         }
-        let span = tracing::info_span!("heartbeat", workspace = %client.workspace_id());
+        let span = tracing::error_span!("heartbeat", workspace = %client.workspace_id());
         send(&client, beat).instrument(span).await;
     }
     // A pause that came with the last beat is the better reason.
@@ -209,7 +209,7 @@ async fn send(client: &RemoteAgentClient, beat: Heartbeat) {
 async fn watch(client: RemoteAgentClient) -> StopReason {
     let mut alarm = client.wakes().state.alarm();
     loop {
-        let span = tracing::info_span!("state", workspace = %client.workspace_id());
+        let span = tracing::error_span!("state", workspace = %client.workspace_id());
         if let Some(reason) = look(&client).instrument(span).await {
             return reason;
         }

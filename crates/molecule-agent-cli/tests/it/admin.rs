@@ -286,7 +286,7 @@ async fn metrics_count_what_the_agents_of_the_process_do() {
     );
     assert!(value("heartbeats_total", &two) >= 1.0);
     for gauge in ["dead", "pending", "handling"] {
-        assert_eq!(value(gauge, &one), 0.0, "{gauge}");
+        until(|| (value(gauge, &one) == 0.0).then_some(())).await;
     }
     let page = watched.get("/metrics").1;
     let state = format!(
@@ -455,5 +455,25 @@ async fn what_is_done_with_a_message_is_logged_with_its_id() {
             .as_str()
             .unwrap()
             .contains("/notify")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warning_names_its_message_however_little_is_logged() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let running = online(&agent, &["--exec", "exit 1", "--attempts", "1"]);
+    agent.hears("hello").await;
+    told(&agent, "Agent error").await;
+    let id = agent.only_message()["activity_id"].clone();
+    let ran = ends(running);
+    let line = ran
+        .stderr
+        .lines()
+        .find(|line| line.contains("the handler failed"));
+    assert!(
+        line.unwrap().contains(id.as_str().unwrap()),
+        "{}",
+        ran.stderr
     );
 }

@@ -51,7 +51,7 @@ impl Worker {
         let Some(answer) = &mut entry.head.answer else {
             return Ok(Ok(()));
         };
-        let span = tracing::info_span!("reply", attempt = answer.tries);
+        let span = tracing::error_span!("reply", attempt = answer.tries);
         let mut reply = Reply::new(&self.ledger.client, &entry.message, answer);
         self.unless_cut(reply.attempt().instrument(span)).await
     }

@@ -62,7 +62,8 @@ impl Worker {
             return Ok(());
         };
         let workspace = self.ledger.client.workspace_id();
-        let span = tracing::info_span!("message", %workspace, activity = %entry.head.id, sender = ?entry.head.sender);
+        // Of this level, so that warnings name it however little is logged.
+        let span = tracing::error_span!("message", %workspace, activity = %entry.head.id, sender = ?entry.head.sender);
         let work = async {
             if entry.head.answer.is_none() {
                 match self.handle(seq, &mut entry).await? {

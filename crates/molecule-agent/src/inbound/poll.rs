@@ -187,7 +187,7 @@ impl PollDelivery {
     async fn poll(&mut self) -> Result<Received, AgentError> {
         let attention = self.attention.as_ref();
         let priority = attention.map_or(Priority::Poll, Attention::priority);
-        let span = tracing::info_span!("poll", workspace = %self.client.workspace_id());
+        let span = tracing::error_span!("poll", workspace = %self.client.workspace_id());
         let batch = self.log().await?.poll_as(priority).instrument(span).await?;
         self.caught_up = !batch.more;
         self.fetched = batch.items.into();
