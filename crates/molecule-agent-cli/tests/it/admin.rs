@@ -1,7 +1,6 @@
 //! How a running agent is observed and steered.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
