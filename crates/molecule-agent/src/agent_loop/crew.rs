@@ -62,11 +62,16 @@ impl Crew {
 
     /// Why they ended by themselves. An agent without a delivery would be deaf, and nobody would know; but what it took is done first.
     pub(super) async fn ended(&mut self) -> AgentError {
-        if let Err(error) = finish(&mut self.intake, "delivery").await {
-            return error;
-        }
-        let worked = finish(&mut self.dispatch, "message").await;
-        worked.err().unwrap_or(AgentError::DeliveryEnded)
+        let first = tokio::select! {
+            biased;
+            taken = finish(&mut self.intake, "delivery") => taken,
+            worked = finish(&mut self.dispatch, "message") => worked,
+        };
+        let ended = match first {
+            Ok(()) => self.finish().await,
+            failed => failed,
+        };
+        ended.err().unwrap_or(AgentError::DeliveryEnded)
     }
 
     /// Takes no more messages, and lets what runs come to its end.
@@ -99,4 +104,60 @@ async fn finish(task: &mut Option<Task>, name: &'static str) -> Result<(), Agent
     let ended: Result<_, JoinError> = running.await;
     *task = None;
     ended.map_err(|_| AgentError::TaskFailed(name))?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    fn crew(intake: Option<Task>, dispatch: Option<Task>) -> Crew {
+        let stopping = Stopping::default();
+        Crew {
+            stopping,
+            intake,
+            dispatch,
+        }
+    }
+
+    fn task(work: impl Future<Output = Result<(), AgentError>> + Send + 'static) -> Option<Task> {
+        Some(AbortOnDropHandle::new(tokio::spawn(work)))
+    }
+
+    #[tokio::test]
+    async fn whichever_fails_ends_the_agent_at_once() {
+        let fails = || task(async { Err(AgentError::NoHome) });
+        let panics = || task(async { panic!("boom") });
+        let ended = async |intake, dispatch| crew(intake, dispatch).ended().await;
+        for failed in [
+            ended(fails(), task(pending())).await,
+            ended(task(pending()), fails()).await,
+        ] {
+            assert!(matches!(failed, AgentError::NoHome), "{failed:?}");
+        }
+        let failed = ended(task(pending()), panics()).await;
+        assert!(
+            matches!(failed, AgentError::TaskFailed("message")),
+            "{failed:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn when_no_more_messages_come_what_was_taken_is_done_first() {
+        let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+        let working = async {
+            let _ = is_done.await;
+            Ok(())
+        };
+        let mut crew = crew(task(async { Ok(()) }), task(working));
+        tokio::select! {
+            biased;
+            ended = crew.ended() => panic!("{ended:?}"),
+            () = async { for _ in 0..10 { tokio::task::yield_now().await } } => {}
+        }
+        done.send(()).unwrap();
+        let ended = crew.ended().await;
+        assert!(matches!(ended, AgentError::DeliveryEnded), "{ended:?}");
+    }
 }
