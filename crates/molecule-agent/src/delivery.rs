@@ -65,7 +65,8 @@ pub trait InboundDelivery: Send + 'static {
     /// end, also when the agent has to stop.
     ///
     /// # Errors
-    /// Any error ends the agent: to go on would be to answer messages twice.
+    /// After an error that [may pass](AgentError::may_pass), such as a full disk, it is called again with the same message; any other
+    /// ends the agent: to go on would be to answer messages twice.
     fn acknowledge<'a>(
         &'a mut self,
         message: &'a InboundMessage,

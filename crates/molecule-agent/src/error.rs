@@ -416,6 +416,7 @@ impl AgentError {
             Self::PluginTooLarge { .. } | Self::OtherPlugin { .. } => ErrorKind::Integrity,
             #[cfg(feature = "plugins")]
             Self::RecordCancelled => ErrorKind::Unexpected,
+            Self::State { source, .. } if is_full(source) => ErrorKind::Temporary,
             Self::State { .. } | Self::InvalidToken(_) | Self::TaskFailed(_) => {
                 ErrorKind::Unexpected
             }
@@ -486,6 +487,16 @@ fn a2a_kind(reason: &A2aRefusal, status: StatusCode) -> ErrorKind {
         }
         _ => ErrorKind::Temporary,
     }
+}
+
+/// Nothing can be written until somebody makes room.
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::StorageFull
+            | std::io::ErrorKind::QuotaExceeded
+            | std::io::ErrorKind::FileTooLarge
+    )
 }
 
 fn api_kind(error: &ApiError) -> ErrorKind {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use molecule_agent::protocol::Timestamp;
 use molecule_agent::transport::{Clock as _, SystemClock};
-use molecule_agent::{AgentStatus, WorkspaceId};
+use molecule_agent::{AgentStatus, EventsState, WorkspaceId};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -61,7 +61,7 @@ const GAUGES: &[(&str, &str, Number)] = &[
         |status| Some(f64::from(status.receiving)),
     ),
     ("events", "Whether the platform's events arrive", |status| {
-        Some(f64::from(status.events))
+        Some(f64::from(status.events == EventsState::Flowing))
     }),
     (
         "last_heartbeat_age_seconds",

@@ -32,14 +32,14 @@ impl Intake {
     }
 
     /// Ends without an error when no further message is to be taken, or will come.
-    pub(super) async fn run(self, mut delivery: impl InboundDelivery) -> Result<(), AgentError> {
-        match self.take_all(&mut delivery).await {
+    pub(super) async fn run(self, delivery: impl InboundDelivery) -> Result<(), AgentError> {
+        match self.take_all(delivery).await {
             Ok(()) | Err(Left::Undone) => Ok(()),
             Err(Left::Failed(error)) => Err(error),
         }
     }
 
-    async fn take_all(&self, delivery: &mut impl InboundDelivery) -> Result<(), Left> {
+    async fn take_all(&self, mut delivery: impl InboundDelivery) -> Result<(), Left> {
         loop {
             let received = delivery.receive();
             match self.ledger.stopping.unless_draining(received).await? {
@@ -47,13 +47,15 @@ impl Intake {
                 Ok(Received::Message(message)) => {
                     self.succeeded();
                     self.take(&message).await?;
-                    delivery.acknowledge(&message).await?;
+                    self.acknowledge(&mut delivery, &message).await?;
                 }
                 Ok(Received::Nothing) => {
                     self.succeeded();
                     self.rest().await;
                 }
-                Err(DeliveryError::Temporary(error)) => self.wait_out(&error).await?,
+                Err(DeliveryError::Temporary(error)) => {
+                    self.wait_out("asking for messages", &error).await?;
+                }
                 Err(DeliveryError::Final(error)) => return Err(error.into()),
             }
         }
@@ -93,6 +95,26 @@ impl Intake {
         is_settled.await.map_err(|_| Left::Undone)
     }
 
+    /// A disk that is full is waited out. An agent that stops meanwhile will know the message again, if its journal lasts.
+    async fn acknowledge(
+        &self,
+        delivery: &mut impl InboundDelivery,
+        message: &InboundMessage,
+    ) -> Result<(), Left> {
+        loop {
+            match delivery.acknowledge(message).await {
+                Err(error) if error.may_pass() => {
+                    let waited = self.wait_out("acknowledging a message", &error).await;
+                    if waited.is_err() && !self.ledger.journal.survives() {
+                        return Err(error.into());
+                    }
+                    waited?;
+                }
+                acknowledged => return Ok(acknowledged?),
+            }
+        }
+    }
+
     /// There is nothing to do, so that the journal may be closed.
     async fn rest(&self) {
         if let Err(error) = self.ledger.journal.rest().await {
@@ -102,10 +124,10 @@ impl Intake {
         tokio::task::yield_now().await;
     }
 
-    async fn wait_out(&self, error: &AgentError) -> Result<(), Left> {
+    async fn wait_out(&self, what: &str, error: &AgentError) -> Result<(), Left> {
         self.ledger.client.vitals().failed(Work::Delivery, error);
         let (error, workspace) = (describe(error), self.ledger.client.workspace_id());
-        tracing::warn!(%workspace, error, "asking for messages failed; trying again");
+        tracing::warn!(%workspace, error, "{what} failed; trying again");
         self.ledger.rest_a_while().await
     }
 

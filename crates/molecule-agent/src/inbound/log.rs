@@ -118,19 +118,22 @@ impl InboundLog {
     /// The agent is done with these rows, the first ones of a batch; the next poll starts after them, also after a crash.
     ///
     /// # Errors
-    /// When the cursor file cannot be written.
+    /// When the cursor file cannot be written: then it has not moved.
     pub async fn acknowledge(&mut self, items: &[Item]) -> Result<(), AgentError> {
         if items.is_empty() {
             return Ok(());
         }
+        let mut cursor = self.cursor.clone();
         for item in items {
-            self.cursor.advance(item.id, item.created_at);
+            cursor.advance(item.id, item.created_at);
         }
-        self.save().await
+        self.save(&cursor).await?;
+        self.cursor = cursor;
+        Ok(())
     }
 
-    async fn save(&self) -> Result<(), AgentError> {
-        let (cursor, path) = (self.cursor.clone(), self.path.clone());
+    async fn save(&self, cursor: &Cursor) -> Result<(), AgentError> {
+        let (cursor, path) = (cursor.clone(), self.path.clone());
         self.client.files().run(move || cursor.save(&path)).await
     }
 
@@ -145,7 +148,7 @@ impl InboundLog {
             };
             self.leave_aside(&heads, &wanted);
         }
-        self.save().await
+        self.save(&self.cursor).await
     }
 
     /// Everything before the first wanted row, or everything at all.

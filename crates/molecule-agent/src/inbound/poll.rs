@@ -165,9 +165,7 @@ impl PollDelivery {
             return Ok(message);
         }
         // What is left are rows that are no messages.
-        self.done_with(self.fetched.len())
-            .await
-            .map_err(DeliveryError::Final)?;
+        self.done_with(self.fetched.len()).await?;
         if self.caught_up {
             self.wait().await;
             self.caught_up = false;
@@ -198,10 +196,15 @@ impl PollDelivery {
         Ok(message.unwrap_or(Received::Nothing))
     }
 
-    /// Each time is a write to disk, which rows that are no messages share with the next one that is.
+    /// Each time is a write to disk, which rows that are no messages share with the next one that is. They are kept until it is done.
     async fn done_with(&mut self, rows: usize) -> Result<(), AgentError> {
-        let done: Vec<_> = self.fetched.drain(..rows).collect();
-        self.log().await?.acknowledge(&done).await
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        log.acknowledge(&self.fetched.make_contiguous()[..rows])
+            .await?;
+        self.fetched.drain(..rows);
+        Ok(())
     }
 }
 
