@@ -14,6 +14,9 @@ use tracing::Instrument as _;
 use crate::vitals::Work;
 use crate::{AgentError, RemoteAgentClient, suspension};
 
+/// The shortest time between two questions whether to go on, so that a flood of events is no flood of questions.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
 /// Why a loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -213,8 +216,12 @@ async fn watch(client: RemoteAgentClient) -> StopReason {
         if let Some(reason) = look(&client).instrument(span).await {
             return reason;
         }
-        let interval = client.settings().state_poll_interval;
-        alarm.pause(client.clock().as_ref(), interval).await;
+        let (clock, interval) = (client.clock(), client.settings().state_poll_interval);
+        let asked = clock.now();
+        if alarm.pause(clock.as_ref(), interval).await {
+            let since = clock.now().saturating_sub(asked);
+            clock.sleep(BETWEEN_LOOKS.saturating_sub(since)).await;
+        }
     }
 }
 
