@@ -114,10 +114,12 @@ impl RemoteAgentClient {
         options: Connect,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
+        self.check_journal(&options.agent_loop).await?;
         let (mut register, mut has_run) = (options.register, false);
         loop {
             // Only the look may be cut short: a registration may bring a token, which is shown once.
             let registrable = tokio::select! {
+                biased;
                 () = cancel.cancelled() => return Ok(StopReason::Cancelled),
                 registrable = self.check_registrable(register) => registrable,
             };
@@ -141,6 +143,7 @@ impl RemoteAgentClient {
                     self.vitals().failed(Work::State, &error);
                     tracing::warn!(error = describe(&error), "coming back failed; trying again");
                     tokio::select! {
+                        biased;
                         () = cancel.cancelled() => return Ok(StopReason::Cancelled),
                         () = pause(self.clock().as_ref(), self.settings().state_poll_interval) => continue,
                     }
@@ -162,10 +165,21 @@ impl RemoteAgentClient {
         }
     }
 
+    /// An agent that can take no messages does not say that it is there. A disk that is full is waited out later.
+    async fn check_journal(&self, agent_loop: &AgentLoop) -> Result<(), AgentError> {
+        let journal = agent_loop.journal.clone();
+        let journal = journal.unwrap_or_else(|| self.journal());
+        match journal.with_files(self.files()).check().await {
+            Err(AgentError::Journal { .. }) => Ok(()),
+            checked => checked,
+        }
+    }
+
     /// Ends without a reason when the workspace is no longer paused.
     async fn wait_while_paused(&self, cancel: &CancellationToken) -> Option<StopReason> {
         loop {
             tokio::select! {
+                biased;
                 () = cancel.cancelled() => return Some(StopReason::Cancelled),
                 () = pause(self.clock().as_ref(), self.settings().state_poll_interval) => {}
             }

@@ -170,6 +170,7 @@ impl RemoteAgentClient {
     ) -> Result<StopReason, AgentError> {
         let ledger = Ledger::new(self, options.journal.clone());
         let waiting = ledger.begin().await?;
+        let journal = ledger.journal.clone();
         let mut life = Life::start(self, options.heartbeats.clone());
         let mut crew = Crew::start(ledger, handler, delivery, &options, waiting);
         let ended = tokio::select! {
@@ -182,6 +183,7 @@ impl RemoteAgentClient {
         let drained = crew
             .drain(self.clock().as_ref(), options.drain_timeout)
             .await;
+        journal.close().await;
         ended.and_then(|reason| drained.map(|()| reason))
     }
 }

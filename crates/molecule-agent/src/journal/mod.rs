@@ -179,6 +179,19 @@ impl Journal {
         waiting.await
     }
 
+    /// Opens it, if it is there.
+    pub(crate) async fn check(&self) -> Result<(), AgentError> {
+        self.existing(|_| Ok(())).await
+    }
+
+    /// Closes it, so that another agent of this process may have it. It opens again when it is used.
+    pub(crate) async fn close(&self) {
+        if self.survives() {
+            let shared = Arc::clone(&self.shared);
+            self.files.run(move || shared.close()).await;
+        }
+    }
+
     /// What waits.
     pub(crate) async fn waiting(&self) -> Result<Vec<(Seq, Sender)>, AgentError> {
         self.existing(senders).await
@@ -268,6 +281,7 @@ impl Shared {
         let done = self.guarded(|| {
             self.open(&mut slot, create)?;
             let Some(store) = slot.as_deref_mut() else {
+                self.count(Counts::default());
                 return Ok(None);
             };
             let output = work(store)?;
@@ -294,6 +308,13 @@ impl Shared {
         place.failed();
         let failed = slot.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(failed)));
+    }
+
+    fn close(&self) {
+        let closed = self.store().take();
+        self.is_open.store(false, Ordering::Relaxed);
+        // What it has to say is said when it is opened again.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(closed)));
     }
 
     fn rest(&self) -> Result<(), AgentError> {
