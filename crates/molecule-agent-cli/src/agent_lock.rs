@@ -28,9 +28,9 @@ impl AgentLock {
             Err(TryLockError::WouldBlock) => return Err(held(file, dir).into()),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        file.set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .map_err(failed)?;
+        file.set_len(0).map_err(failed)?;
+        // On a full disk the holder has no name, but it holds.
+        let _ = writeln!(file, "{}", std::process::id());
         Ok(Self { _file: file })
     }
 

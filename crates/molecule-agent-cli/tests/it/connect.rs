@@ -45,6 +45,10 @@ impl Running {
         }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let status = command("kill")
@@ -80,7 +84,7 @@ pub(crate) async fn told(agent: &Agent<'_>, text: &str) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), told)
+    tokio::time::timeout(Duration::from_secs(15), told)
         .await
         .unwrap_or_else(|_| panic!("the agent never said {text:?}"));
 }

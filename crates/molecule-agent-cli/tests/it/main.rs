@@ -25,6 +25,7 @@ mod secrecy;
 mod secrets;
 mod settings;
 mod single;
+mod storms;
 mod stub;
 mod support;
 mod token;

@@ -75,13 +75,24 @@ impl Program {
         self
     }
 
-    /// The same with the file open as descriptor 7, by a shell whose place the program takes.
+    /// The same with the file open as descriptor 7.
     pub(crate) fn file_at_7(self, path: &Path) -> Self {
+        self.by_shell(r#"exec "$@" 7<"$0""#, path)
+    }
+
+    /// The same where no file can grow, until `prlimit` says otherwise.
+    pub(crate) fn on_a_full_disk(self) -> Self {
+        let script = r#"trap '' XFSZ; ulimit -S -f 0; exec "$@""#;
+        self.by_shell(script, Path::new("sh"))
+    }
+
+    /// The same by a shell whose place the program takes.
+    fn by_shell(self, script: &str, zero: &Path) -> Self {
         let environment = self.command.get_envs();
         let mut shell = command("/bin/sh");
         shell
-            .args(["-c", r#"exec "$@" 7<"$0""#])
-            .arg(path)
+            .args(["-c", script])
+            .arg(zero)
             .arg(self.command.get_program())
             .args(self.command.get_args())
             .env_clear()
@@ -179,6 +190,15 @@ impl World {
             home: tempfile::tempdir().unwrap(),
             http: ReqwestTransport::builder().build().unwrap(),
         }
+    }
+
+    /// The platform ends, and another one begins at its address.
+    pub(crate) async fn restart(self, config: EmulatorConfig) -> Self {
+        let listen = self.emulator.address();
+        self.emulator.stop().await.unwrap();
+        let config = config.with_listen(listen).with_rate_limit(u32::MAX);
+        let emulator = Emulator::start(config).await.unwrap();
+        Self { emulator, ..self }
     }
 
     /// A workspace whose token is in the home directory.

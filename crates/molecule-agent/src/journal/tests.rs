@@ -481,6 +481,7 @@ async fn a_file_that_is_none_or_was_cut_is_damaged_and_says_what_to_do() {
     };
     let cut = |part: usize| whole[..whole.len() * part / 16].to_vec();
     let mut damaged = vec![
+        Vec::new(),
         b"no journal".to_vec(),
         vec![0; 100_000],
         whole[..100].to_vec(),

@@ -34,6 +34,7 @@ mod records;
 mod registration;
 mod rotation;
 mod status;
+mod storms;
 #[cfg(feature = "push")]
 mod stub;
 mod surprises;
