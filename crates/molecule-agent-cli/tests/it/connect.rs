@@ -84,7 +84,7 @@ pub(crate) async fn told(agent: &Agent<'_>, text: &str) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(15), told)
+    tokio::time::timeout(Duration::from_secs(60), told)
         .await
         .unwrap_or_else(|_| panic!("the agent never said {text:?}"));
 }
