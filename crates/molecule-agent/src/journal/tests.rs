@@ -578,3 +578,31 @@ async fn a_directory_that_cannot_be_written_is_an_error_that_passes() {
     fs::remove_file(dir.path().join("deep")).unwrap();
     accept(&journal, 0).await;
 }
+
+#[tokio::test]
+async fn a_dead_letter_is_retried_as_often_as_it_dies() {
+    let (_, journal) = fake();
+    let mut seq = accept(&journal, 0).await;
+    for _ in 0..3 {
+        let entry = journal.entry(seq).await.unwrap().unwrap();
+        let burial = Burial::new(entry, "because".to_owned(), 0);
+        journal.bury(seq, &burial).await.unwrap();
+        assert!(journal.dead_message(id(0)).await.unwrap().is_some());
+        assert!(journal.retry(id(0)).await.unwrap());
+        seq = journal.waiting().await.unwrap()[0].0;
+    }
+}
+
+#[test]
+fn what_is_minutes_away_is_not_recent_whichever_way_the_clock_was_set() {
+    use super::record::is_recent;
+    const HOUR: u64 = 3_600_000;
+    for (at, now, expect) in [
+        (0, 299_999, true),
+        (299_999, 0, true),
+        (0, HOUR, false),
+        (HOUR, 0, false),
+    ] {
+        assert_eq!(is_recent(at, now), expect, "{at} {now}");
+    }
+}

@@ -78,6 +78,32 @@ async fn without_its_journal_the_agent_goes_on_after_what_it_had_taken() {
     assert_eq!(world.notifications(id).await, ["NEW"]);
 }
 
+#[cfg(feature = "journal")]
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_a_journal_that_cannot_be_read_yet_is_handled_when_it_can() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let (dir, aside) = (world.disk().join("deep"), world.disk().join("aside"));
+    let options = || AgentLoop::new().with_journal(Journal::open(dir.join("journal.redb")));
+    let polling = client.poll_delivery(PollOptions::new().with_since(Since::All));
+    let agent = World::run(&client, world.slow_echo(3600), polling, options());
+    world.say(id, "m-1", "one").await;
+    world.pass(10).await;
+    agent.crash().await;
+
+    std::fs::rename(&dir, &aside).unwrap();
+    std::fs::write(&dir, "in the way").unwrap();
+    let agent = world.start_with(&client, shout, options());
+    world.pass(60).await;
+    assert!(world.notifications(id).await.is_empty());
+    std::fs::remove_file(&dir).unwrap();
+    std::fs::rename(&aside, &dir).unwrap();
+    world.pass(10).await;
+    assert_eq!(world.notifications(id).await, ["ONE"]);
+    agent.stop().await.unwrap();
+}
+
 /// A time of day that can be set.
 #[derive(Debug)]
 struct Wall {
