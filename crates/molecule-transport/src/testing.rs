@@ -18,7 +18,7 @@ pub use manual_clock::ManualClock;
 
 /// A clock on tokio's time, to be used in tests with `#[tokio::test(start_paused = true)]`: when
 /// every task sleeps, time jumps to the end of the shortest sleep. The time of day starts at a
-/// fixed moment, and the jitter is a fixed number.
+/// fixed moment, and the jitter is a fixed number, or follows from a seed.
 ///
 /// It has to be made inside of the runtime. Time does not wait for real sockets, so tests over
 /// sockets use the real clock.
@@ -39,8 +39,14 @@ pub use manual_clock::ManualClock;
 pub struct SimulatedClock {
     origin: tokio::time::Instant,
     start: SystemTime,
-    jitter: f64,
+    jitter: Jitter,
     suspended: Arc<Mutex<Duration>>,
+}
+
+#[derive(Debug, Clone)]
+enum Jitter {
+    Fixed(f64),
+    Seeded(Arc<Mutex<fastrand::Rng>>),
 }
 
 #[expect(
@@ -55,7 +61,7 @@ impl SimulatedClock {
         Self {
             origin: tokio::time::Instant::now(),
             start,
-            jitter: 0.0,
+            jitter: Jitter::Fixed(0.0),
             suspended: Arc::default(),
         }
     }
@@ -76,7 +82,15 @@ impl SimulatedClock {
     /// Sets the jitter, in `[0, 1)`.
     #[must_use]
     pub fn with_jitter(mut self, jitter: f64) -> Self {
-        self.jitter = jitter;
+        self.jitter = Jitter::Fixed(jitter);
+        self
+    }
+
+    /// Draws the jitter at random: the same numbers for the same seed. Clones draw from the same ones.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        let numbers = fastrand::Rng::with_seed(seed);
+        self.jitter = Jitter::Seeded(Arc::new(Mutex::new(numbers)));
         self
     }
 }
@@ -105,7 +119,10 @@ impl Clock for SimulatedClock {
     }
 
     fn jitter(&self) -> f64 {
-        self.jitter
+        match &self.jitter {
+            Jitter::Fixed(jitter) => *jitter,
+            Jitter::Seeded(numbers) => lock(numbers).f64(),
+        }
     }
 }
 
@@ -133,7 +150,7 @@ type Script = dyn Fn(Request) -> BoxFuture<'static, Answer> + Send + Sync;
 #[derive(Clone)]
 pub struct ScriptedTransport {
     script: Arc<Script>,
-    requests: Arc<Mutex<Vec<Request>>>,
+    requests: Option<Arc<Mutex<Vec<Request>>>>,
 }
 
 impl ScriptedTransport {
@@ -145,8 +162,15 @@ impl ScriptedTransport {
     {
         Self {
             script: Arc::new(move |request| Box::pin(script(request))),
-            requests: Arc::default(),
+            requests: Some(Arc::default()),
         }
+    }
+
+    /// Keeps no record from now on, for a great many requests.
+    #[must_use]
+    pub fn without_record(mut self) -> Self {
+        self.requests = None;
+        self
     }
 
     /// Answers with `answers`, one after the other.
@@ -178,16 +202,19 @@ impl ScriptedTransport {
         })
     }
 
-    /// The requests so far, in the order they came.
+    /// The requests so far, in the order they came; none without a record.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        lock(&self.requests).clone()
+        let requests = self.requests.as_deref();
+        requests.map_or_else(Vec::new, |requests| lock(requests).clone())
     }
 }
 
 impl Transport for ScriptedTransport {
     fn send(&self, request: Request) -> BoxFuture<'_, Answer> {
-        lock(&self.requests).push(request.clone());
+        if let Some(requests) = &self.requests {
+            lock(requests).push(request.clone());
+        }
         let call = Call::of(&request);
         let answer = (self.script)(request);
         Box::pin(async move { call.admit(answer.await?, Arc::new(SimulatedClock::new())) })

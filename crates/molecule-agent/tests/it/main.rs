@@ -33,6 +33,8 @@ mod proxied;
 mod records;
 mod registration;
 mod rotation;
+#[cfg(feature = "journal")]
+mod soak;
 mod status;
 mod storms;
 #[cfg(feature = "push")]

@@ -69,7 +69,11 @@ impl World {
     }
 
     pub(crate) fn with(config: EmulatorConfig) -> Self {
-        let clock = SimulatedClock::new();
+        Self::at(SimulatedClock::new(), config)
+    }
+
+    /// One in this time, which may have a jitter.
+    pub(crate) fn at(clock: SimulatedClock, config: EmulatorConfig) -> Self {
         let config = config
             .with_admin_token("admin")
             .with_clock(Arc::new(PlatformClock(clock.clone())));
@@ -154,6 +158,11 @@ impl World {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// The platform without a network.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// The way to the platform.
@@ -422,7 +431,7 @@ fn network(router: Router, fault: Arc<Mutex<Option<Box<Fault>>>>, wire: Wire) ->
     })
 }
 
-fn limited(seconds: u64) -> molecule_agent::transport::Response {
+pub(crate) fn limited(seconds: u64) -> molecule_agent::transport::Response {
     let mut response = answer(
         429,
         format!(r#"{{"error":"rate limit exceeded","retry_after":{seconds}}}"#),
@@ -451,7 +460,8 @@ async fn deliver(router: Router, wire: Wire, request: Request) -> Answer {
     })
 }
 
-async fn serve(router: Router, wire: Wire, request: Request) -> Answer {
+/// What the platform answers; a stream of events comes by wire.
+pub(crate) async fn serve(router: Router, wire: Wire, request: Request) -> Answer {
     let target = Target::of(&request);
     let (mut head, body) = request.into_parts();
     head.uri = head
