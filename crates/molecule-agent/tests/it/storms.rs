@@ -208,7 +208,7 @@ async fn a_stream_that_never_says_anything_is_not_relied_upon() {
     let before = polls();
     for number in 0..10 {
         assert_eq!(client.events_state(), EventsState::Connecting);
-        assert!(!client.watch_status().borrow().events);
+        assert_ne!(client.watch_status().borrow().events, EventsState::Flowing);
         world
             .say(id, &number.to_string(), &number.to_string())
             .await;
@@ -247,9 +247,9 @@ async fn the_status_says_whether_events_come() {
     let client = world.registered("alpha").await;
     let agent = start(&client);
     world.pass(10).await;
-    assert!(client.watch_status().borrow().events);
+    assert_eq!(client.watch_status().borrow().events, EventsState::Flowing);
     agent.stop().await.unwrap();
-    assert!(!client.watch_status().borrow().events);
+    assert_ne!(client.watch_status().borrow().events, EventsState::Flowing);
 }
 
 #[tokio::test(start_paused = true)]
