@@ -9,8 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use molecule_agent::transport::testing::{Answer, ScriptedTransport, SimulatedClock, answer};
 use molecule_agent::transport::{
-    Body, Bytes, CallOptions, Clock as _, Phase, Request, Response, Target, TransportError,
-    within,
+    Body, Bytes, CallOptions, Clock as _, Phase, Request, Response, Target, TransportError, within,
 };
 
 use super::plan::{AGENTS, Weather};
@@ -172,11 +171,19 @@ impl Network {
         let line = &self.lines[agent];
         let mut rng = line.rng.lock().unwrap();
         let now = self.clock.now();
-        let outage = line.outage.lock().unwrap().filter(|(_, until)| now < *until);
+        let outage = line
+            .outage
+            .lock()
+            .unwrap()
+            .filter(|(_, until)| now < *until);
         let random = Fault::random(&mut rng);
         let fault = outage.map_or(random, |(weather, _)| Fault::of(weather, &mut rng));
         let (up, down) = (rng.u64(1..40), rng.u64(1..40));
-        (fault, Duration::from_millis(up), Duration::from_millis(down))
+        (
+            fault,
+            Duration::from_millis(up),
+            Duration::from_millis(down),
+        )
     }
 
     async fn meet(&self, agent: usize, request: Request, fault: Fault) -> Answer {

@@ -190,7 +190,10 @@ impl Record {
         while let Some(index) = rest.find(|letter: char| letter.is_ascii_hexdigit()) {
             route.push_str(&rest[..index]);
             rest = &rest[index..];
-            match rest.get(..36).filter(|id| id.parse::<WorkspaceId>().is_ok()) {
+            match rest
+                .get(..36)
+                .filter(|id| id.parse::<WorkspaceId>().is_ok())
+            {
                 Some(id) => {
                     route.push('#');
                     rest = &rest[id.len()..];
@@ -304,7 +307,10 @@ impl Record {
 
     pub(super) fn sent(&self, number: usize) {
         let message = &self.messages[number];
-        self.note(&format!("message {number}: {:?} -> {}", message.from, message.to));
+        self.note(&format!(
+            "message {number}: {:?} -> {}",
+            message.from, message.to
+        ));
         self.count("messages");
         let mut seen = self.seen();
         seen.letters[number].sent = true;
@@ -387,7 +393,10 @@ impl Record {
 
     /// The platform has an answer of `by` to a message of `to`; one to a peer has an id.
     fn answer(&self, by: usize, to: Option<usize>, text: &str, id: &str) {
-        let number = text.rsplit(' ').next().and_then(|word| word.parse::<usize>().ok());
+        let number = text
+            .rsplit(' ')
+            .next()
+            .and_then(|word| word.parse::<usize>().ok());
         let Some(number) = number else {
             return self.wrong(&format!("{by} answers {to:?}: {text}"));
         };
@@ -412,7 +421,11 @@ impl Record {
         if is_new && !is_later {
             self.wrong(&format!("{by} answers {to:?} out of turn: {text}"));
         }
-        self.count(if is_new { "answers" } else { "answers known by their ids" });
+        self.count(if is_new {
+            "answers"
+        } else {
+            "answers known by their ids"
+        });
     }
 
     /// How many messages have no answer.
@@ -426,15 +439,30 @@ impl Record {
     pub(super) fn settle(&self, dead: &[(usize, String)]) {
         let open: Vec<_> = {
             let seen = self.seen();
-            let open = seen.letters.iter().enumerate().filter(|(_, letter)| letter.answers == 0);
-            open.map(|(number, letter)| format!("message {number} to {}: {letter:?}", self.messages[number].to))
-                .collect()
+            let open = seen
+                .letters
+                .iter()
+                .enumerate()
+                .filter(|(_, letter)| letter.answers == 0);
+            open.map(|(number, letter)| {
+                format!(
+                    "message {number} to {}: {letter:?}",
+                    self.messages[number].to
+                )
+            })
+            .collect()
         };
         if !open.is_empty() {
             self.wrong(&format!("not answered: {open:#?}"));
         }
-        let poison = self.messages.iter().enumerate().filter(|(_, message)| message.is_poison);
-        let mut expected: Vec<_> = poison.map(|(number, message)| (message.to, format!("message {number}"))).collect();
+        let poison = self
+            .messages
+            .iter()
+            .enumerate()
+            .filter(|(_, message)| message.is_poison);
+        let mut expected: Vec<_> = poison
+            .map(|(number, message)| (message.to, format!("message {number}")))
+            .collect();
         expected.sort();
         let mut dead = dead.to_vec();
         dead.sort();
@@ -449,7 +477,13 @@ impl Record {
         let agents: Vec<_> = seen
             .agents
             .iter()
-            .map(|agent| format!("{:.1}/{:.1}", agent.longest_gap.as_secs_f64(), agent.longest_offline.as_secs_f64()))
+            .map(|agent| {
+                format!(
+                    "{:.1}/{:.1}",
+                    agent.longest_gap.as_secs_f64(),
+                    agent.longest_offline.as_secs_f64()
+                )
+            })
             .collect();
         format!(
             "seed {}, {} simulated, hash {:016x}, {:?}, longest gaps between heartbeats and times offline in s: {}",
