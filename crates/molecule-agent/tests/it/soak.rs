@@ -73,7 +73,7 @@ impl Soak {
         let messages = plan.messages.clone();
         let record = Record::new(seed, clock.clone(), ids.clone(), messages, keep_trace);
         let record = Arc::new(record);
-        let network = Network::new(world.router(), clock, Arc::clone(&record), seed);
+        let network = Network::new(world.platform.router(), clock, Arc::clone(&record), seed);
         Arc::new(Self {
             world,
             ids,

@@ -26,6 +26,7 @@ fn start(client: &RemoteAgentClient) -> Running {
 }
 
 /// The same agent as a new process would be it.
+#[cfg(feature = "journal")]
 async fn again(world: &World, client: &RemoteAgentClient) -> RemoteAgentClient {
     let token = client.load_token().await.unwrap().unwrap();
     let builder = world.builder(client.workspace_id()).token(token);

@@ -160,11 +160,6 @@ impl World {
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
-    /// The platform without a network.
-    pub(crate) fn router(&self) -> Router {
-        self.router.clone()
-    }
-
     /// The way to the platform.
     pub(crate) fn network(&self) -> ScriptedTransport {
         self.transport.clone()
