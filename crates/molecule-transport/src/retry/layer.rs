@@ -138,7 +138,6 @@ fn settle(
     }
 }
 
-#[cfg(feature = "reqwest")]
 fn log_retry(
     request: &Request,
     result: &Result<Response, TransportError>,
@@ -148,6 +147,3 @@ fn log_retry(
     let (target, outcome) = (Target::of(request), outcome(result));
     tracing::debug!(%target, ?outcome, attempt, ?wait, "trying again");
 }
-
-#[cfg(not(feature = "reqwest"))]
-fn log_retry(_: &Request, _: &Result<Response, TransportError>, _: u32, _: Duration) {}
