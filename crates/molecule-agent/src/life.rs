@@ -1,6 +1,7 @@
 //! Staying alive: heartbeats on one task, the question whether to go on on another.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,21 +173,32 @@ impl Life {
     }
 }
 
-/// The first beat goes out at once; each later one a little before the interval is over, never after it.
+/// The first beat goes out at once; each later one a little before the interval is over, never after it. Time that a beat took counts, so
+/// that one whose answer does not come is no reason for the next one to be late.
 async fn beat(client: RemoteAgentClient, options: HeartbeatLoop) -> StopReason {
     let mut alarm = client.wakes().beat.alarm();
-    for number in 0..options.max_iterations.unwrap_or(u64::MAX) {
-        if number > 0 {
+    let clock = client.clock().as_ref();
+    let mut last = None;
+    let mut is_lost = false;
+    for _ in 0..options.max_iterations.unwrap_or(u64::MAX) {
+        if let Some(last) = last {
             let interval = client.settings().heartbeat_interval;
-            alarm.pause(client.clock().as_ref(), interval).await;
+            let rest = interval.saturating_sub(clock.now().saturating_sub(last));
+            alarm.pause(clock, rest.max(interval / 3)).await;
         }
+        last = Some(clock.now());
         let mut beat = client.vitals().report(client.beat());
         if let Some(supplier) = &options.task_supplier {
             let report = supplier();
             beat = beat.with_work(report.active_tasks, report.current_task);
         }
         let span = tracing::error_span!("heartbeat", workspace = %client.workspace_id());
-        send(&client, beat).instrument(span).await;
+        let arrived = send(&client, &beat).instrument(span).await;
+        if arrived && is_lost {
+            // The platform may have taken the agent for dead meanwhile.
+            client.wakes().state.trigger();
+        }
+        is_lost = !arrived;
     }
     // A pause that came with the last beat is the better reason.
     let state = client.poll_state().await.ok();
@@ -195,28 +207,34 @@ async fn beat(client: RemoteAgentClient, options: HeartbeatLoop) -> StopReason {
         .unwrap_or(StopReason::MaxIterations)
 }
 
-async fn send(client: &RemoteAgentClient, beat: Heartbeat) {
-    match client.heartbeat(beat).await {
+/// Whether the platform took it. What a refusal means is for the question about the state to find out: it would hold up the next beat.
+async fn send(client: &RemoteAgentClient, beat: &Heartbeat) -> bool {
+    let sent = client.call(beat).await;
+    match &sent {
         Ok(()) => {
             client.vitals().succeeded(Work::Heartbeat);
             tracing::debug!("heartbeat");
         }
         Err(error) => {
-            client.vitals().failed(Work::Heartbeat, &error);
-            let error = describe(&error);
+            client.vitals().failed(Work::Heartbeat, error);
+            let error = describe(error);
             tracing::warn!(error, "heartbeat failed; the next one tries again");
         }
     }
+    sent.is_ok()
 }
 
 async fn watch(client: RemoteAgentClient) -> StopReason {
     let mut alarm = client.wakes().state.alarm();
     loop {
         let span = tracing::error_span!("state", workspace = %client.workspace_id());
-        if let Some(reason) = look(&client).instrument(span).await {
-            return reason;
-        }
+        let is_well = match look(&client).instrument(span).await {
+            ControlFlow::Break(reason) => return reason,
+            ControlFlow::Continue(is_well) => is_well,
+        };
         let (clock, interval) = (client.clock(), client.settings().state_poll_interval);
+        // An agent that may be offline does not take its time.
+        let interval = if is_well { interval } else { interval / 3 };
         let asked = clock.now();
         if alarm.pause(clock.as_ref(), interval).await {
             let since = clock.now().saturating_sub(asked);
@@ -225,34 +243,35 @@ async fn watch(client: RemoteAgentClient) -> StopReason {
     }
 }
 
-/// Why the agent should stop, if it should.
-async fn look(client: &RemoteAgentClient) -> Option<StopReason> {
+/// Why the agent should stop, if it should; else whether it is where it should be.
+async fn look(client: &RemoteAgentClient) -> ControlFlow<StopReason, bool> {
     match client.poll_state().await {
         Ok(state) => {
             client.vitals().succeeded(Work::State);
-            let reason = StopReason::of(&state);
-            if reason.is_none() {
-                come_back(client, &state).await;
+            match StopReason::of(&state) {
+                Some(reason) => ControlFlow::Break(reason),
+                None => ControlFlow::Continue(come_back(client, &state).await),
             }
-            reason
         }
         Err(error) => {
             client.vitals().failed(Work::State, &error);
             tracing::warn!(error = describe(&error), "asking for the state failed");
-            None
+            ControlFlow::Continue(false)
         }
     }
 }
 
-/// Some states are left by registering alone, not by beating.
-async fn come_back(client: &RemoteAgentClient, state: &WorkspaceState) {
+/// Some states are left by registering alone, not by beating. Whether the agent is where it should be.
+async fn come_back(client: &RemoteAgentClient, state: &WorkspaceState) -> bool {
     if !state.status.needs_registration() {
-        return;
+        return true;
     }
     tracing::info!(status = %state.status, "the platform lost the agent; registering again");
-    if let Err(error) = client.register().await {
-        tracing::warn!(error = describe(&error), "registering again failed");
+    let registered = client.register().await;
+    if let Err(error) = &registered {
+        tracing::warn!(error = describe(error), "registering again failed");
     }
+    registered.is_ok()
 }
 
 /// Waits for an interval, up to a tenth less, so that many agents do not move in step.

@@ -15,20 +15,33 @@ impl Worker {
     /// Tries until the platform took the answer, or it turns out that nobody will.
     pub(super) async fn answer(&self, seq: Seq, mut entry: Entry) -> Result<(), Left> {
         doubt(&mut entry);
+        let mut waits = 0;
         while let Err(error) = self.try_to_answer(seq, &mut entry).await? {
-            let tries = entry.head.answer.as_ref().map_or(0, |answer| answer.tries);
-            match Reply::verdict(&entry.message, &error, tries) {
+            match self.verdict(&mut entry, &error) {
                 Verdict::Delivered => break,
                 Verdict::GiveUp => return self.give_up(seq, entry, &error).await,
                 Verdict::Retry => {
                     self.ledger.client.vitals().failed(Work::Answering, &error);
                     tracing::warn!(error = describe(&error), "answering failed; trying again");
                     self.ledger.update(seq, &entry.head).await?;
-                    self.wait_to_answer(tries).await?;
+                    self.wait_to_answer(waits).await?;
+                    waits += 1;
                 }
             }
         }
         self.answered(seq, entry).await
+    }
+
+    /// While the platform is out of reach nothing is said about this answer, however it fails: it neither arrived nor counts.
+    fn verdict(&self, entry: &mut Entry, error: &AgentError) -> Verdict {
+        let Some(answer) = &mut entry.head.answer else {
+            return Verdict::Delivered;
+        };
+        if error.may_pass() && self.ledger.client.vitals().is_away() {
+            answer.tries = answer.tries.saturating_sub(1);
+            return Verdict::Retry;
+        }
+        Reply::verdict(&entry.message, error, answer.tries)
     }
 
     /// One try. Where a notification would be found in the log is written down before it is sent.
@@ -61,9 +74,9 @@ impl Worker {
     }
 
     /// An agent that stops leaves an answer that has to wait to the next run, if there it is still.
-    async fn wait_to_answer(&self, tries: u32) -> Result<(), Left> {
+    async fn wait_to_answer(&self, waits: u32) -> Result<(), Left> {
         let clock = self.ledger.client.clock().as_ref();
-        let wait = pause(clock, backoff(tries.saturating_sub(1)));
+        let wait = pause(clock, backoff(waits));
         if self.ledger.journal.survives() {
             self.ledger.stopping.unless_draining(wait).await
         } else {

@@ -1,7 +1,9 @@
 //! Answers: once each, to whoever asked.
 
 use molecule_protocol::endpoints::A2aRefusal;
-use molecule_protocol::{ActivityId, ActivityRow, ApiError, InboundMessage, Message, Sender};
+use molecule_protocol::{
+    ActivityId, ActivityRow, ApiError, InboundMessage, Message, Refusal, Sender,
+};
 use molecule_transport::{Phase, TransportError};
 use uuid::Uuid;
 
@@ -172,10 +174,21 @@ impl<'a> Reply<'a> {
             {
                 Verdict::GiveUp
             }
+            AgentError::Api(ApiError::A2a(refusal, A2aRefusal::ByAgent { .. }))
+                if is_about_a_token(refusal) =>
+            {
+                Verdict::Retry
+            }
             error if error.may_pass() => Verdict::Retry,
             _ => Verdict::GiveUp,
         }
     }
+}
+
+/// The platform's words, which may be a peer's. If they are the platform's, its trouble has passed: the token is accepted since.
+fn is_about_a_token(refusal: &Refusal) -> bool {
+    let words = refusal.message.as_deref().unwrap_or_default();
+    refusal.status == http::StatusCode::UNAUTHORIZED && words.contains("auth token")
 }
 
 fn notified_text(row: &ActivityRow) -> Option<&str> {

@@ -168,6 +168,11 @@ impl Vitals {
         self.status.borrow().events
     }
 
+    /// Whether the platform is out of reach, as far as heartbeats and questions tell.
+    pub(crate) fn is_away(&self) -> bool {
+        self.facts().away.is_some()
+    }
+
     /// A message is being handled until the guard is dropped.
     pub(crate) fn busy(&self, task: String) -> Busy<'_> {
         self.change(|facts, _| facts.current.push(task.clone()));

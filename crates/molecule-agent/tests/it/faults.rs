@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use molecule_agent::InboundMessage;
+use molecule_agent::protocol::Message;
 
 use crate::world::{ParseToken as _, Running, Trouble, World, shout};
 
@@ -62,6 +63,61 @@ async fn a_platform_that_goes_away_while_the_handler_works() {
     world.no_trouble();
     world.pass(90).await;
     check_answers(&world, &client, agent, &["ONE"]).await;
+}
+
+/// Two questions are asked, and from the first answer on this happens to every request for an hour.
+async fn away_while_it_answers(trouble: Trouble) {
+    let world = Arc::new(World::new());
+    let (client, peer) = (
+        world.registered("alpha").await,
+        world.registered("peer").await,
+    );
+    let id = client.workspace_id();
+    let agent = world.start(&client, world.slow_echo(5));
+    world.pass(1).await;
+    world.say(id, "m-1", "one").await;
+    peer.send_message(id, Message::text("m-2", "two"))
+        .await
+        .unwrap();
+    world.pass(8).await;
+    world.trouble(move |_| Some(trouble));
+    world.pass(3600).await;
+    world.no_trouble();
+    world.pass(120).await;
+    assert_eq!(world.notifications(id).await, ["one"], "{trouble:?}");
+    let heard = peer.fetch_inbound(&Default::default()).await.unwrap();
+    let heard: Vec<_> = heard.iter().map(|answer| answer.text.as_str()).collect();
+    assert_eq!(heard, ["two"], "{trouble:?}");
+    assert_eq!(client.watch_status().borrow().dead, 0, "{trouble:?}");
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_for_as_long_as_the_platform_is_away() {
+    for status in [404, 500, 502, 503, 504] {
+        away_while_it_answers(Trouble::Status(status)).await;
+    }
+    away_while_it_answers(Trouble::Refused).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_peer_outlives_a_refusal_of_the_token_that_passes() {
+    let world = World::new();
+    let (client, peer) = (
+        world.registered("alpha").await,
+        world.registered("peer").await,
+    );
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    let asked = peer.send_message(client.workspace_id(), Message::text("m-1", "one"));
+    asked.await.unwrap();
+    let refused = Trouble::Says(401, r#"{"error":"invalid workspace auth token"}"#);
+    world.trouble_at("/a2a", 1, refused);
+    world.pass(60).await;
+    let heard = peer.fetch_inbound(&Default::default()).await.unwrap();
+    assert_eq!(heard.len(), 1);
+    assert_eq!(heard[0].text, "ONE");
+    agent.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,7 +58,6 @@ struct Agent {
     longest_offline: Duration,
     longest_gap: Duration,
     last_beat: Duration,
-    /// What it sent last, by the name of the route.
     is_paused: bool,
     is_down: bool,
 }
@@ -159,18 +158,21 @@ impl Record {
             self.count(fault.name());
         }
         let now = self.clock.now();
+        // The wait that the platform asks for is spread by up to a quarter.
         let asked = match fault {
-            Fault::Limited(seconds) => now + Duration::from_secs(seconds + 1),
+            Fault::Limited(seconds) => now + Duration::from_secs(seconds).mul_f64(1.25),
             _ => now,
         };
         let is_beat = route.ends_with("/registry/heartbeat");
-        let is_for_life = is_beat || route.ends_with("/state") || route.contains("/registry/");
+        let is_for_life = route.ends_with("/state")
+            || route.contains("/registry/")
+            || route == "GET /workspaces/#";
         if is_beat {
             self.beat_is_on_time(agent);
         }
         let mut seen = self.seen();
         let this = &mut seen.agents[agent];
-        if is_for_life || route.starts_with("GET /workspaces/#") {
+        if is_for_life && asked > now {
             this.excused = this.excused.max(asked);
         }
         if is_beat {
@@ -426,6 +428,21 @@ impl Record {
         } else {
             "answers known by their ids"
         });
+    }
+
+    /// As many dead letters as messages that must die.
+    pub(super) fn died(&self, agent: usize, dead: usize) {
+        let seen = self.seen();
+        let sent = self.messages.iter().zip(&seen.letters);
+        let poison = sent
+            .filter(|(message, letter)| message.is_poison && message.to == agent && letter.sent);
+        let most = poison.count();
+        drop(seen);
+        if dead > most {
+            self.wrong(&format!(
+                "agent {agent} has {dead} dead letters, of at most {most}"
+            ));
+        }
     }
 
     /// How many messages have no answer.
