@@ -17,6 +17,7 @@ mod doctor;
 mod failures;
 mod fleet;
 mod handlers;
+mod killed;
 mod man;
 mod messages;
 mod peers;
