@@ -148,6 +148,14 @@ impl Log {
         self.0.retain(|row| row.created_at >= oldest);
     }
 
+    /// Where a cursor is. Those who ask are mostly near the end.
+    fn position(&self, cursor: &str) -> Option<usize> {
+        let id = Uuid::parse_str(cursor).ok()?;
+        let at = self.0.iter().rposition(|row| row.id == id)?;
+        // An id in another spelling is no cursor.
+        (id.to_string() == cursor).then_some(at)
+    }
+
     /// Newest first; with a cursor, the rows strictly after it, oldest first.
     pub(crate) fn query(&self, query: &Query) -> Result<Vec<&Row>, CursorGone> {
         let Some(cursor) = &query.since_id else {
@@ -159,11 +167,7 @@ impl Log {
                 .take(query.limit)
                 .collect());
         };
-        let at = self
-            .0
-            .iter()
-            .position(|row| row.id.to_string() == *cursor)
-            .ok_or(CursorGone)?;
+        let at = self.position(cursor).ok_or(CursorGone)?;
         let newer = &self.0[at + 1..];
         Ok(newer
             .iter()
