@@ -1,6 +1,8 @@
 //! The way of an answer: until it was taken, or it turns out that nobody will.
 
 use molecule_protocol::Sender;
+use molecule_protocol::endpoints::PollState;
+use molecule_transport::TransportError;
 use tracing::Instrument as _;
 
 use super::reply::{Reply, Verdict};
@@ -17,7 +19,7 @@ impl Worker {
         doubt(&mut entry);
         let mut waits = 0;
         while let Err(error) = self.try_to_answer(seq, &mut entry).await? {
-            match self.verdict(&mut entry, &error) {
+            match self.verdict(&mut entry, &error).await? {
                 Verdict::Delivered => break,
                 Verdict::GiveUp => return self.give_up(seq, entry, &error).await,
                 Verdict::Retry => {
@@ -33,15 +35,27 @@ impl Worker {
     }
 
     /// While the platform is out of reach nothing is said about this answer, however it fails: it neither arrived nor counts.
-    fn verdict(&self, entry: &mut Entry, error: &AgentError) -> Verdict {
+    async fn verdict(&self, entry: &mut Entry, error: &AgentError) -> Result<Verdict, Left> {
+        let is_away = error.may_pass() && self.unless_cut(self.is_away(error)).await?;
         let Some(answer) = &mut entry.head.answer else {
-            return Verdict::Delivered;
+            return Ok(Verdict::Delivered);
         };
-        if error.may_pass() && self.ledger.client.vitals().is_away() {
+        if is_away {
             answer.tries = answer.tries.saturating_sub(1);
-            return Verdict::Retry;
+            return Ok(Verdict::Retry);
         }
-        Reply::verdict(&entry.message, error, answer.tries)
+        Ok(Reply::verdict(&entry.message, error, answer.tries))
+    }
+
+    /// An answer that does not come may be the first sign of it, so that it is asked for another.
+    async fn is_away(&self, error: &AgentError) -> bool {
+        let client = &self.ledger.client;
+        let is_late = matches!(error, AgentError::Transport(TransportError::Timeout { .. }));
+        let asks = async {
+            let state = PollState::new(client.workspace_id());
+            client.authorized_once(&state).await.is_err()
+        };
+        client.vitals().is_away() || (is_late && asks.await)
     }
 
     /// One try. Where a notification would be found in the log is written down before it is sent.

@@ -14,6 +14,9 @@ use crate::{AgentError, FetchInbound, RemoteAgentClient};
 /// How often a server that fails is asked, where it fails for this answer alone: a peer's, or the platform with a 500.
 const MAX_TRIES: u32 = 10;
 
+/// How often a peer is sent an answer, under the same id, that it takes without a word for as long as is waited.
+const ENOUGH_WITHOUT_ANSWER: u32 = 2;
+
 /// What a message to a peer says: an answer,
 const REPLY: &[u8] = b"reply";
 /// or that there is none. The answer may follow, once somebody had the message handled again.
@@ -153,11 +156,11 @@ impl<'a> Reply<'a> {
     pub(super) fn verdict(message: &InboundMessage, error: &AgentError, tries: u32) -> Verdict {
         let to_peer = matches!(message.sender, Sender::Peer(_));
         match error {
-            // The platform goes on delivering after its caller has left.
+            // The platform goes on delivering after its caller has left. The first time it may be the network that lost it on the way.
             AgentError::Transport(TransportError::Timeout {
                 phase: Phase::Head | Phase::Body | Phase::Rest,
                 ..
-            }) if to_peer => Verdict::Delivered,
+            }) if to_peer && tries >= ENOUGH_WITHOUT_ANSWER => Verdict::Delivered,
             AgentError::Api(ApiError::A2a(
                 _,
                 A2aRefusal::AnswerLost {

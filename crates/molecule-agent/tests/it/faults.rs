@@ -101,6 +101,27 @@ async fn an_answer_waits_for_as_long_as_the_platform_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_to_a_peer_that_the_network_swallowed_is_sent_again() {
+    let world = World::new();
+    let (client, peer) = (
+        world.registered("alpha").await,
+        world.registered("peer").await,
+    );
+    let agent = world.start(&client, world.slow_echo(5));
+    world.pass(1).await;
+    let asked = peer.send_message(client.workspace_id(), Message::text("m-1", "one"));
+    asked.await.unwrap();
+    world.pass(2).await;
+    world.trouble(|_| Some(Trouble::Swallowed));
+    world.pass(15).await;
+    world.no_trouble();
+    world.pass(60).await;
+    let heard = peer.fetch_inbound(&Default::default()).await.unwrap();
+    assert_eq!(heard.len(), 1);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_to_a_peer_outlives_a_refusal_of_the_token_that_passes() {
     let world = World::new();
     let (client, peer) = (

@@ -77,7 +77,7 @@ impl Soak {
         let messages = plan.messages.clone();
         let record = Record::new(seed, clock.clone(), ids.clone(), messages, keep_trace);
         let record = Arc::new(record);
-        let network = Network::new(world.router(), clock, Arc::clone(&record), seed);
+        let network = Network::new(world.platform.router(), clock, Arc::clone(&record), seed);
         Arc::new(Self {
             world,
             ids,
@@ -235,7 +235,7 @@ impl Soak {
                 for each in (0..AGENTS).filter(|each| agent.is_none_or(|agent| agent == *each)) {
                     self.network.outage(each, weather, until);
                     self.record.outage(each, weather, until);
-                    self.network.wire(each).strike(if each % 2 == 0 {
+                    self.network.wire(each).strike(if each.is_multiple_of(2) {
                         crate::wire::Blow::Cut
                     } else {
                         crate::wire::Blow::Freeze

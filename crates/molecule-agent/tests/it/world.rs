@@ -35,6 +35,8 @@ type Fault = dyn Fn(&Request) -> Option<Trouble> + Send + Sync;
 pub(crate) enum Trouble {
     /// Nothing listens.
     Refused,
+    /// Nothing arrives, and no answer comes.
+    Swallowed,
     /// The platform does its work, but its answer is lost.
     AnswerLost,
     /// Something before the platform answers with this status and an empty body.
@@ -398,6 +400,18 @@ fn network(router: Router, fault: Arc<Mutex<Option<Box<Fault>>>>, wire: Wire) ->
                     source: broken().into(),
                 })
             }),
+            Some(Trouble::Swallowed) => {
+                let after = CallOptions::of(&request).timeouts.idle_read;
+                Box::pin(async move {
+                    SimulatedClock::new().sleep(after).await;
+                    let phase = Phase::Head;
+                    Err(TransportError::Timeout {
+                        target,
+                        phase,
+                        after,
+                    })
+                })
+            }
             Some(Trouble::Status(status)) => Box::pin(async move { Ok(answer(status, "")) }),
             Some(Trouble::Says(status, body)) => Box::pin(async move { Ok(answer(status, body)) }),
             Some(Trouble::RateLimited(seconds)) => Box::pin(async move { Ok(limited(seconds)) }),
