@@ -329,7 +329,8 @@ async fn an_agent_that_polls_answers_in_a_message_that_is_waited_for() {
     target.run(&["register"]).succeeds();
     let to = target.id.to_string();
     let running = source.run(&["delegate", &to, "say hello", "--wait=0s", "-q"]);
-    running.fails(75, &["still queued"]);
+    // How far the platform is by then is its own affair.
+    running.fails(75, &["is still "]);
     let mut agent = target.connect(&["--echo", "--since", "all"]).start();
     let ran = source.run(&["delegate", &to, "say hello", "--wait", "1m"]);
     agent.kill().unwrap();
