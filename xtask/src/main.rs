@@ -17,6 +17,7 @@ mod fuzz;
 mod package;
 mod process;
 mod rust;
+mod soak;
 mod steps;
 mod vectors;
 mod walk_through;
@@ -64,6 +65,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Let agents live through a simulated day of faults and crashes
+    Soak {
+        /// What fixes the schedule and the faults, to repeat a run that failed
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Do by machine what the README says to do by hand in three terminals
     WalkThrough,
     /// Check the dependencies' licences, sources and bans with cargo-deny
@@ -100,6 +107,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Vectors { check: true } => Step::Vectors.run(),
         Chore::Vectors { check: false } => vectors::write(),
         Chore::Contract { arguments } => contract::run(&arguments),
+        Chore::Soak { seed } => soak::run(seed),
         Chore::WalkThrough => Step::WalkThrough.run(),
         Chore::Deny => Step::Deny.run(),
         Chore::Audit => audit::print(),

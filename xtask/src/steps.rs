@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::process::Run;
-use crate::{boundaries, contract, features, vectors, walk_through};
+use crate::{boundaries, contract, features, soak, vectors, walk_through};
 
 /// One thing that a change has to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +16,14 @@ pub(crate) enum Step {
     Doc,
     Vectors,
     Contract,
+    Soak,
     WalkThrough,
     Deny,
 }
 
 impl Step {
     /// Every step in order, quick and telling ones first.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Fmt,
         Self::Boundaries,
         Self::Clippy,
@@ -31,6 +32,7 @@ impl Step {
         Self::Doc,
         Self::Vectors,
         Self::Contract,
+        Self::Soak,
         Self::WalkThrough,
         Self::Deny,
     ];
@@ -46,6 +48,7 @@ impl Step {
             Self::Doc => "doc",
             Self::Vectors => "vectors",
             Self::Contract => "contract",
+            Self::Soak => "soak",
             Self::WalkThrough => "walk-through",
             Self::Deny => "deny",
         }
@@ -66,6 +69,7 @@ impl Step {
                 .show(),
             Self::Vectors => vectors::check(),
             Self::Contract => contract::run(&[]),
+            Self::Soak => soak::run(None),
             Self::WalkThrough => walk_through::check(),
             Self::Deny => deny(),
         }

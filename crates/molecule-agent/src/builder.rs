@@ -395,7 +395,7 @@ impl Connection {
 
 #[cfg(feature = "journal")]
 fn default_journal(state_dir: &Path) -> Journal {
-    Journal::open(state_dir.join("journal.redb"))
+    Journal::open(Journal::path_in(state_dir))
 }
 
 #[cfg(not(feature = "journal"))]

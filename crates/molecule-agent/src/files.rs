@@ -1,5 +1,10 @@
 //! Where the client's file work is done: it may block, so that it is kept away from the async threads.
 
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+
 use tokio::task::{JoinError, spawn_blocking};
 
 /// Where work with files runs.
@@ -35,4 +40,21 @@ pub(crate) fn finished<T>(joined: Result<T, JoinError>) -> T {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(error) => panic!("{error}: the runtime is shutting down"),
     })
+}
+
+/// The directory that a file is in.
+pub(crate) fn dir_of(file: &Path) -> &Path {
+    file.parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Makes a directory, and those above it, that are its owner's alone; one that is there stays as it is.
+pub(crate) fn make_private_dir(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Makes the names in a directory last.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
 }

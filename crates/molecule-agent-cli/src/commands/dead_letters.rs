@@ -1,7 +1,5 @@
 //! `inbox dead`: messages that the agent gave up.
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 use http::Method;
 use molecule_agent::protocol::ActivityId;
@@ -66,8 +64,8 @@ pub(crate) async fn run(command: &DeadCommand, io: &Output) -> anyhow::Result<Ex
     match command {
         DeadCommand::List(args) => list(args, io).await,
         DeadCommand::Show(args) => show(args, io).await,
-        DeadCommand::Retry(args) => each(args, &RETRY, io).await,
-        DeadCommand::Drop(args) => each(args, &DROP, io).await,
+        DeadCommand::Retry(args) => each(args, Deed::Retry, io).await,
+        DeadCommand::Drop(args) => each(args, Deed::Drop, io).await,
     }
 }
 
@@ -91,27 +89,40 @@ async fn show(args: &ShowArgs, io: &Output) -> anyhow::Result<Exit> {
 }
 
 /// What is done with letters, one by one.
-struct Deed {
-    /// What became of one.
-    word: &'static str,
-    method: Method,
-    /// What the path ends with.
-    path: &'static str,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Retry,
+    Drop,
 }
 
-const RETRY: Deed = Deed {
-    word: "retried",
-    method: Method::POST,
-    path: "/retry",
-};
-const DROP: Deed = Deed {
-    word: "dropped",
-    method: Method::DELETE,
-    path: "",
-};
+impl Deed {
+    /// What became of a letter.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Retry => "retried",
+            Self::Drop => "dropped",
+        }
+    }
+
+    /// How a running agent is asked for it.
+    fn request(self, id: ActivityId) -> (Method, String) {
+        match self {
+            Self::Retry => (Method::POST, format!("/inbox/dead/{id}/retry")),
+            Self::Drop => (Method::DELETE, format!("/inbox/dead/{id}")),
+        }
+    }
+
+    /// Does it here. Whether there was such a letter.
+    async fn to(self, journal: &Journal, id: ActivityId) -> Result<bool, AgentError> {
+        match self {
+            Self::Retry => journal.retry(id).await,
+            Self::Drop => journal.remove(id).await,
+        }
+    }
+}
 
 /// Does it with all that are there, and says at the end which are not.
-async fn each(args: &PickArgs, deed: &Deed, io: &Output) -> anyhow::Result<Exit> {
+async fn each(args: &PickArgs, deed: Deed, io: &Output) -> anyhow::Result<Exit> {
     let letters = Letters::of(&args.place).await?;
     let ids = match args.all {
         true => letters.ids().await?,
@@ -120,8 +131,8 @@ async fn each(args: &PickArgs, deed: &Deed, io: &Output) -> anyhow::Result<Exit>
     let mut missing = Vec::new();
     for id in ids {
         if letters.take(deed, id).await? {
-            let data = json!({"activity_id": id, "status": deed.word});
-            io.data(&data, || format!("{}  {id}", deed.word))?;
+            let data = json!({"activity_id": id, "status": deed.word()});
+            io.data(&data, || format!("{}  {id}", deed.word()))?;
         } else {
             missing.push(id);
         }
@@ -129,7 +140,7 @@ async fn each(args: &PickArgs, deed: &Deed, io: &Output) -> anyhow::Result<Exit>
     if !missing.is_empty() && !args.all {
         return Err(none_such(&missing).into());
     }
-    if deed.word == RETRY.word && matches!(letters, Letters::Here { .. }) {
+    if deed == Deed::Retry && matches!(letters, Letters::Here { .. }) {
         io.note("no agent runs here: the next one handles them");
     }
     Ok(Exit::Done)
@@ -159,13 +170,14 @@ impl Letters {
         if let Some(agent) = AgentClient::find(&dir).await? {
             return Ok(Self::Asked(agent));
         }
-        if !journal_of(&dir).exists() {
+        let path = Journal::path_in(&dir);
+        if !path.exists() {
             // To look must not leave a directory behind, nor get in the way of an agent that starts.
             return Ok(Self::Nowhere);
         }
         Ok(Self::Here {
             _lock: AgentLock::take(&dir)?,
-            journal: Journal::open(journal_of(&dir)),
+            journal: Journal::open(path),
         })
     }
 
@@ -195,21 +207,16 @@ impl Letters {
     }
 
     /// Whether there was such a letter.
-    async fn take(&self, deed: &Deed, id: ActivityId) -> anyhow::Result<bool> {
+    async fn take(&self, deed: Deed, id: ActivityId) -> anyhow::Result<bool> {
         Ok(match self {
             Self::Asked(agent) => {
-                let path = format!("/inbox/dead/{id}{}", deed.path);
-                agent.ask(deed.method.clone(), &path).await?.is_some()
+                let (method, path) = deed.request(id);
+                agent.ask(method, &path).await?.is_some()
             }
-            Self::Here { journal, .. } if deed.word == RETRY.word => journal.retry(id).await?,
-            Self::Here { journal, .. } => journal.remove(id).await?,
+            Self::Here { journal, .. } => deed.to(journal, id).await?,
             Self::Nowhere => false,
         })
     }
-}
-
-fn journal_of(dir: &Path) -> std::path::PathBuf {
-    dir.join("journal.redb")
 }
 
 /// A letter in a list of them.

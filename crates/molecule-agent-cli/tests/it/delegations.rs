@@ -328,9 +328,10 @@ async fn an_agent_that_polls_answers_in_a_message_that_is_waited_for() {
     source.run(&["register"]).succeeds();
     target.run(&["register"]).succeeds();
     let to = target.id.to_string();
+    source.run(&["delegate", &to, "say hello", "-q"]).succeeds();
+    while source.run(&["delegations", "--json"]).json()["status"] != "queued" {}
     let running = source.run(&["delegate", &to, "say hello", "--wait=0s", "-q"]);
-    // How far the platform is by then is its own affair.
-    running.fails(75, &["is still "]);
+    running.fails(75, &["is still queued"]);
     let mut agent = target.connect(&["--echo", "--since", "all"]).start();
     let ran = source.run(&["delegate", &to, "say hello", "--wait", "1m"]);
     agent.kill().unwrap();

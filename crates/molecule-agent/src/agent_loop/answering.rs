@@ -105,12 +105,7 @@ impl Worker {
             self.ping_pong()
                 .answered(&entry, &answer.text, self.now(), self.ledger.now());
         }
-        if entry
-            .head
-            .answer
-            .as_ref()
-            .is_some_and(|answer| answer.is_failure)
-        {
+        if entry.head.answers_a_failure() {
             let why = why_it_failed(&entry);
             return self.ledger.bury(seq, entry, why).await;
         }
@@ -121,12 +116,7 @@ impl Worker {
         self.ledger.client.vitals().failed(Work::Answering, error);
         let error = describe(error);
         tracing::error!(error, "the answer cannot be delivered");
-        let is_failure = entry
-            .head
-            .answer
-            .as_ref()
-            .is_some_and(|answer| answer.is_failure);
-        let why = if is_failure {
+        let why = if entry.head.answers_a_failure() {
             why_it_failed(&entry)
         } else {
             format!("its answer cannot be delivered: {error}")

@@ -6,9 +6,9 @@
 //! belongs to a call under way, whose key is shared. No file holds or names the task itself. What is no regular file is none of these,
 //! and is left alone.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::regular_file::open_regular;
 use crate::AgentError;
+use crate::files::{dir_of, make_private_dir, sync_dir};
 
 /// How long the platform remembers a key. An older one protects from nothing.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -114,10 +115,7 @@ impl KeyJournal {
     }
 
     fn lock(&self) -> io::Result<Option<Held>> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)?;
+        make_private_dir(&self.dir)?;
         let path = self.dir.join(LOCK);
         let file = open_regular(&path, OFlags::WRONLY | OFlags::CREATE)?;
         let file = file.ok_or_else(|| io::Error::other("its file .lock is no regular file"))?;
@@ -178,11 +176,8 @@ impl KeyJournal {
 
     /// Names are safe only when their directories are. A file that is used again may be one whose writer did not come so far.
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.dir)?.sync_all()?;
-        match self.dir.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-            _ => Ok(()),
-        }
+        sync_dir(&self.dir)?;
+        sync_dir(dir_of(&self.dir))
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use molecule_protocol::{ActivityId, ActivityRow, Timestamp};
 
 use crate::AgentError;
+use crate::files::{dir_of, make_private_dir, sync_dir};
 
 /// How many rows are remembered: as many as the platform gives at once, so that a whole window can be told apart.
 const CAPACITY: usize = 500;
@@ -108,21 +108,15 @@ impl Cursor {
     }
 
     fn replace(&self, path: &Path) -> io::Result<()> {
-        let dir = path
-            .parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)?;
+        let dir = dir_of(path);
+        make_private_dir(dir)?;
         let mut file = tempfile::Builder::new()
             .prefix(".cursor-")
             .tempfile_in(dir)?;
         file.write_all(self.text().as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path)?;
-        fs::File::open(dir)?.sync_all()
+        sync_dir(dir)
     }
 
     fn text(&self) -> String {

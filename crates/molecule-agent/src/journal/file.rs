@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +13,7 @@ use super::disk::{Disk, create_tables, schema};
 use super::store::{Place, Store};
 use super::trouble::Trouble;
 use crate::AgentError;
+use crate::files::{dir_of, make_private_dir, sync_dir};
 
 /// The version of the tables that this code writes.
 const SCHEMA: u64 = 1;
@@ -97,21 +98,15 @@ fn builder() -> Builder {
 
 /// Makes the file beside its place and moves it there when it is complete, so that a crash leaves all of it or nothing.
 fn create_database(path: &Path) -> Result<Database, Trouble> {
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)?;
+    let dir = dir_of(path);
+    make_private_dir(dir)?;
     let new = path.with_extension("redb.new");
     let database = create_new(&new).inspect_err(|_| {
         // It would be in the way of nothing, but on a full disk it takes room.
         let _ = fs::remove_file(&new);
     })?;
     fs::rename(&new, path)?;
-    fs::File::open(dir)?.sync_all()?;
+    sync_dir(dir)?;
     Ok(database)
 }
 

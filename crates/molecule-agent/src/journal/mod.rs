@@ -17,6 +17,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(feature = "journal")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,6 +101,13 @@ impl Journal {
     pub fn open(path: impl Into<PathBuf>) -> Self {
         let place = file::JournalFile::new(path.into());
         Self::new(Some(Box::new(place)), None)
+    }
+
+    /// Where an agent's journal is in its directory.
+    #[cfg(feature = "journal")]
+    #[must_use]
+    pub fn path_in(state_dir: &Path) -> PathBuf {
+        state_dir.join("journal.redb")
     }
 
     fn new(place: Option<Box<dyn Place>>, store: Option<Box<dyn Store>>) -> Self {

@@ -123,6 +123,12 @@ impl Head {
         }
     }
 
+    /// Whether its answer tells the sender that it failed.
+    pub(crate) fn answers_a_failure(&self) -> bool {
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| answer.is_failure)
+    }
+
     /// As if it had just come, but for an answer that is there already.
     pub(crate) fn anew(mut self) -> Self {
         self.attempts = 0;

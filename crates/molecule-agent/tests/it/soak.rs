@@ -377,7 +377,7 @@ const PART: Size = Size {
     pauses: 1,
 };
 
-/// The whole of it. It takes minutes, so that it runs when it is asked for: `cargo test --workspace -- --ignored a_day_of_faults`.
+/// The whole of it. It takes minutes, so that it runs when it is asked for: `cargo xtask soak`.
 const DAY: Size = Size {
     hours: 24,
     messages: 10_000,
