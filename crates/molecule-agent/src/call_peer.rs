@@ -9,7 +9,7 @@ use molecule_transport::{CallOptions, Limits, Timeouts, Transport as _};
 use uuid::Uuid;
 
 use crate::peers::is_passing;
-use crate::{AgentError, RemoteAgentClient};
+use crate::{AgentError, ErrorKind, RemoteAgentClient};
 
 /// The longest that connecting to a peer's own address takes.
 const MAX_CONNECT: Duration = Duration::from_secs(10);
@@ -47,7 +47,8 @@ impl CallPeer {
     }
 }
 
-/// What is sent to a peer: a text, which gets an id of its own, or a whole [`Message`].
+/// What is sent to a peer: a text, which gets an id of its own, or a whole [`Message`], whose id lets the peer know it again. Who may have
+/// to send it once more makes a [`Message::text`] with an id to remember.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PeerMessage(Message);
 
@@ -239,7 +240,7 @@ impl RemoteAgentClient {
             Err(AgentError::TokenRejected {
                 source: ApiError::Unauthorized(refusal),
                 ..
-            }) if self.is_token_accepted().await => {
+            }) if !self.is_token_refused().await => {
                 let reason = A2aRefusal::ByAgent { retry_after: None };
                 Err(ApiError::A2a(refusal, reason).into())
             }
@@ -248,10 +249,9 @@ impl RemoteAgentClient {
     }
 
     /// The proxy hands on a peer's own 401 in the peer's words, which may be those of the platform.
-    async fn is_token_accepted(&self) -> bool {
-        self.call(&PollState::new(self.workspace_id()))
-            .await
-            .is_ok()
+    async fn is_token_refused(&self) -> bool {
+        let state = self.call(&PollState::new(self.workspace_id())).await;
+        state.is_err_and(|error| error.kind() == ErrorKind::Authentication)
     }
 }
 

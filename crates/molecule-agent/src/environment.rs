@@ -7,26 +7,49 @@ use molecule_protocol::Secret;
 
 use crate::{AgentError, RemoteAgentClient};
 
-/// Variables that say which code runs, or where. A secret of such a name could take the process over.
+/// Variables that say which code runs, or where connections go and whom they trust. A secret of such a name could take the process
+/// over, or listen to it.
 const RESERVED: &[&str] = &[
+    "ALL_PROXY",
     "BASHOPTS",
     "BASH_ENV",
+    "BUNDLE_GEMFILE",
     "CDPATH",
+    "CLASSPATH",
+    "CURL_CA_BUNDLE",
+    "CURL_HOME",
+    "DOTNET_STARTUP_HOOKS",
+    "EDITOR",
     "ENV",
+    "FTP_PROXY",
     "GCONV_PATH",
+    "GEM_HOME",
+    "GEM_PATH",
     "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
     "IFS",
     "JAVA_TOOL_OPTIONS",
     "JDK_JAVA_OPTIONS",
+    "LESSCLOSE",
+    "LESSOPEN",
     "LOGNAME",
     "LUA_INIT",
+    "NODE_EXTRA_CA_CERTS",
     "NODE_OPTIONS",
     "NODE_PATH",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "NO_PROXY",
     "OLDPWD",
+    "OPENSSL_CONF",
+    "OPENSSL_ENGINES",
+    "OPENSSL_MODULES",
+    "PAGER",
     "PATH",
     "PERL5DB",
     "PERL5LIB",
     "PERL5OPT",
+    "PERL5SHELL",
     "PERLLIB",
     "PHPRC",
     "PHP_INI_SCAN_DIR",
@@ -37,14 +60,26 @@ const RESERVED: &[&str] = &[
     "PYTHONHOME",
     "PYTHONPATH",
     "PYTHONSTARTUP",
+    "PYTHONUSERBASE",
     "PYTHONWARNINGS",
+    "REQUESTS_CA_BUNDLE",
     "RUBYLIB",
     "RUBYOPT",
+    "RUBYSHELL",
     "SHELL",
     "SHELLOPTS",
+    "SSH_ASKPASS",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
     "USER",
+    "VISUAL",
     "ZDOTDIR",
     "_JAVA_OPTIONS",
+    "all_proxy",
+    "ftp_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 ];
 /// The last covers the tokens: `MOLECULE_*TOKEN*`.
 const RESERVED_PREFIXES: &[&str] = &["BASH_FUNC_", "DYLD_", "GIT_", "LD_", "MOLECULE_"];
@@ -108,7 +143,7 @@ impl fmt::Display for UnfitSecrets {
 
 impl std::error::Error for UnfitSecrets {}
 
-/// Secrets that can be environment variables, and that give nobody power over the process that gets them.
+/// Secrets that can be environment variables, and whose names are not known to give power over the process that gets them.
 ///
 /// ```
 /// use std::collections::BTreeMap;

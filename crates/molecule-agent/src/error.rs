@@ -485,6 +485,11 @@ fn a2a_kind(reason: &A2aRefusal, status: StatusCode) -> ErrorKind {
         {
             ErrorKind::Unexpected
         }
+        // Sending it again would make it two.
+        A2aRefusal::AnswerLost {
+            delivery_confirmed: Some(true),
+        } => ErrorKind::Unexpected,
+        A2aRefusal::AnswerLost { .. } => ErrorKind::Unreachable,
         _ => ErrorKind::Temporary,
     }
 }

@@ -43,11 +43,11 @@ use crate::replay::{Options, replay};
 ///
 /// On somebody's platform only workspaces that the run itself creates are touched, and they are deleted at the end; what
 /// concerns all workspaces (global secrets, tokens of the organisation) is left out. The platform must be on this machine
-/// to reach the agents that listen here.
+/// to reach the agents that listen here, and its administrator's token is needed to make workspaces.
 #[derive(Parser)]
 #[command(name = "contract", bin_name = "cargo xtask contract")]
 struct Cli {
-    /// The platform's address, such as http://127.0.0.1:8080
+    /// The platform's address, such as http://127.0.0.1:8080; over https it is not asked
     #[arg(long, value_name = "URL", requires = "admin_token_file")]
     against: Option<String>,
     /// A file with the administrator's token of that platform

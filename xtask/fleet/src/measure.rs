@@ -69,6 +69,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let memory = agents.memory()?;
     let report = agents.stop().await?;
     println!("\nonline at the least       {lowest} of {}", members.len());
+    for (kind, count) in &report.kinds {
+        println!("{kind:<25} {count}");
+    }
     println!("answers with 429          {}", report.refused);
     println!("requests that failed      {}", report.failed);
     println!("agents started again      {}", report.restarts);

@@ -1,9 +1,10 @@
 //! What is measured from inside: when heartbeats leave, what the platform refuses, how long messages waited.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use molecule_agent::WorkspaceId;
 use molecule_agent::transport::{
     BoxFuture, Clock, Request, Response, SystemClock, Transport, TransportError,
 };
@@ -51,6 +52,8 @@ pub(crate) struct Counts {
 #[derive(Debug, Default)]
 struct Inner {
     requests: u64,
+    /// How many requests were for what.
+    kinds: BTreeMap<String, u64>,
     refused: u64,
     failed: u64,
     restarts: u64,
@@ -64,6 +67,7 @@ struct Inner {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) requests: u64,
+    pub(crate) kinds: BTreeMap<String, u64>,
     pub(crate) refused: u64,
     pub(crate) failed: u64,
     pub(crate) restarts: u64,
@@ -92,6 +96,7 @@ impl Counts {
         let inner = self.inner();
         Report {
             requests: inner.requests,
+            kinds: inner.kinds.clone(),
             refused: inner.refused,
             failed: inner.failed,
             restarts: inner.restarts,
@@ -114,9 +119,10 @@ impl Counts {
         self.inner().beats.insert(workspace, now);
     }
 
-    fn answered(&self, result: &Result<Response, TransportError>) {
+    fn answered(&self, kind: String, result: &Result<Response, TransportError>) {
         let mut inner = self.inner();
         inner.requests += 1;
+        *inner.kinds.entry(kind).or_default() += 1;
         match result {
             Ok(response) if response.status() == 429 => inner.refused += 1,
             Ok(_) => {}
@@ -144,18 +150,30 @@ impl<T> Stopwatch<T> {
 impl<T: Transport> Transport for Stopwatch<T> {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         let beating = heartbeat_of(&request);
+        let kind = kind_of(&request);
         Box::pin(async move {
             if let Some(workspace) = &beating {
                 self.counts.beats(workspace);
             }
             let result = self.inner.send(request).await;
-            self.counts.answered(&result);
+            self.counts.answered(kind, &result);
             if let (Some(workspace), Ok(_)) = (beating, &result) {
                 self.counts.beaten(workspace);
             }
             result
         })
     }
+}
+
+/// What a request is for: its method, and the last word of its path.
+fn kind_of(request: &Request) -> String {
+    let path = request.uri().path();
+    let word = path.rsplit('/').next().unwrap_or_default();
+    let word = match word.parse::<WorkspaceId>() {
+        Ok(_) => "workspace",
+        Err(_) => word,
+    };
+    format!("{} {word}", request.method())
 }
 
 /// Whose heartbeat it is, if it is one.

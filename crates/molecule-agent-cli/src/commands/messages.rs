@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use molecule_agent::protocol::endpoints::{ActivitySource, Attachment};
 use molecule_agent::protocol::{ActivityId, ApiError, Role};
 use molecule_agent::{
-    AgentError, CursorSupport, FetchInbound, InboundMessage, RemoteAgentClient, Sender, WorkspaceId,
+    AgentError, CursorSupport, FetchInbound, InboundMessage, Sender, WorkspaceId,
 };
 use serde_json::{Value, json};
 
@@ -18,11 +18,6 @@ use crate::args::AgentArgs;
 use crate::duration;
 use crate::exit::{Exit, Problem};
 use crate::output::Output;
-
-/// The most rows that the platform gives at once.
-const WINDOW: u32 = 500;
-/// How many windows back `reply` looks for the message.
-const MAX_WINDOWS: u32 = 20;
 
 /// Options of `inbox`.
 #[derive(Debug, Args)]
@@ -182,7 +177,7 @@ pub(crate) async fn reply(args: &ReplyArgs, io: &Output) -> anyhow::Result<Exit>
     let client = args.agent.client()?;
     let text = text_or_stdin(&args.text)?;
     let id = args.activity_id;
-    let message = find(&client, id).await?.ok_or_else(|| {
+    let message = client.find_inbound(id).await?.ok_or_else(|| {
         Problem::usage(format!(
             "there is no message {id} to answer; `molecule-agent inbox` lists them"
         ))
@@ -192,27 +187,6 @@ pub(crate) async fn reply(args: &ReplyArgs, io: &Output) -> anyhow::Result<Exit>
     let data = json!({"activity_id": id, "status": "replied"});
     io.data(&data, || "replied".to_owned())?;
     Ok(Exit::Done)
-}
-
-/// Looks for a message, window by window into the past where the platform can do that.
-async fn find(
-    client: &RemoteAgentClient,
-    id: ActivityId,
-) -> anyhow::Result<Option<InboundMessage>> {
-    let mut query = FetchInbound::new();
-    query.limit = Some(WINDOW);
-    for _ in 0..MAX_WINDOWS {
-        let messages = client.fetch_inbound(&query).await?;
-        let oldest = messages.first().map(|message| message.created_at);
-        if let Some(message) = messages.into_iter().find(|one| one.activity_id == id) {
-            return Ok(Some(message));
-        }
-        if oldest.is_none() || oldest == query.before {
-            break;
-        }
-        query.before = oldest;
-    }
-    Ok(None)
 }
 
 pub(crate) async fn notify(args: &NotifyArgs, io: &Output) -> anyhow::Result<Exit> {

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueHint};
 use molecule_agent::protocol::endpoints::{A2aOutcome, Discovery, PeerInfo, Queued, SendMessage};
 use molecule_agent::protocol::{FilePart, Message, Part, WorkspaceStatus};
-use molecule_agent::{CallPeer, PeerReply, Route, WorkspaceId};
+use molecule_agent::{AgentError, CallPeer, ErrorKind, PeerReply, Route, WorkspaceId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -169,10 +169,23 @@ pub(crate) async fn call(args: &CallArgs, io: &Output) -> anyhow::Result<Exit> {
     check_present(&client).await?;
     let mut options = CallPeer::new().with_prefer_direct(!args.proxy);
     options.timeout = args.timeout;
-    let answer = client
-        .call_peer(args.target, args.message()?, options)
-        .await?;
-    show(&answer, io)
+    let message = args.message()?;
+    let id = message.message_id.clone();
+    let called = client.call_peer(args.target, message, options).await;
+    show(&called.map_err(|error| unless_in_vain(error, &id))?, io)
+}
+
+/// Tells the id, under which the peer knows the message again, where it may have it.
+fn unless_in_vain(error: AgentError, message_id: &str) -> anyhow::Error {
+    let says_so_itself = matches!(error, AgentError::DeliveryUnknown { .. });
+    if says_so_itself || error.surely_without_effect() || error.kind() == ErrorKind::Unexpected {
+        return error.into();
+    }
+    let exit = error.kind().into();
+    let message = format!(
+        "the peer may have the message; to send the same once more, and not another, add --message-id {message_id}"
+    );
+    anyhow::Error::new(error).context(Problem::new(exit, message))
 }
 
 impl CallArgs {
@@ -200,8 +213,11 @@ fn file_part(file: &str) -> anyhow::Result<FilePart> {
         return Ok(FilePart::from_uri(file));
     }
     let path = Path::new(file);
-    let bytes = read_bounded(path)
-        .with_context(|| Problem::usage(format!("--file: {file} cannot be read")))?;
+    let bytes = read_bounded(path).with_context(|| {
+        Problem::usage(format!(
+            "--file: {file} cannot be read; it has to be a regular file"
+        ))
+    })?;
     let part = FilePart::from_bytes(&bytes);
     Ok(match path.file_name() {
         Some(name) => part.with_name(name.to_string_lossy()),
@@ -213,6 +229,10 @@ fn file_part(file: &str) -> anyhow::Result<FilePart> {
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = SendMessage::MAX_BYTES as u64 + 1;
+    // Opening anything else, such as a pipe, could wait for ever.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -74,6 +74,21 @@ async fn a_reply_needs_its_message_and_a_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_found_behind_hundreds_of_the_agents_own_notifications() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    agent.run(&["register"]).succeeds();
+    agent.hears("are you there?").await;
+    let id = agent.only_message()["activity_id"].clone();
+    for _ in 0..501 {
+        agent.notifies("working").await;
+    }
+    agent
+        .run(&["reply", id.as_str().unwrap(), "yes"])
+        .prints("replied\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_notification_comes_from_an_argument_or_stdin() {
     let world = World::start().await;
     let agent = world.agent().await;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Agent, World};
-use molecule_emulator::{EmulatorConfig, Generation};
+use molecule_emulator::{EmulatorConfig, Fault, FaultRule, Generation};
 use serde_json::{Value, json};
 
 /// An agent that answers every message alike, over a real socket.
@@ -319,4 +319,34 @@ async fn what_keeps_a_peer_from_answering_says_what_to_do() {
         .fails(75, &["paused by its user", "when it was resumed"]);
     me.run(&["discover", &id])
         .fails(75, &["paused by its user", "when it was resumed"]);
+}
+
+/// Whoever calls once more has to say that it is the same message.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_peer_may_have_is_not_called_temporary_and_its_id_is_told() {
+    let world = World::start().await;
+    let (me, peer) = (world.agent().await, world.agent().await);
+    let id = peer.id.to_string();
+    let check = |status: u16, body: &str, code: i32, told: &[&str]| {
+        let answer = Fault::Answer {
+            status,
+            headers: Default::default(),
+            body: body.to_owned(),
+        };
+        let rule = FaultRule::new(answer)
+            .with_path("/workspaces/*/a2a")
+            .with_times(1);
+        world.emulator.platform().add_fault(rule).unwrap();
+        me.run(&["call", &id, "hi", "--proxy", "--message-id", "m-9"])
+            .fails(code, told);
+    };
+    let lost = |confirmed: bool| {
+        format!(r#"{{"error":"failed to read agent response","delivery_confirmed":{confirmed}}}"#)
+    };
+    let again = "--message-id m-9";
+    check(502, &lost(true), 1, &["do not send it again"]);
+    check(502, &lost(false), 4, &[again]);
+    check(503, r#"{"busy":true,"error":"busy"}"#, 75, &[again]);
+    let refused = r#"{"error":"failed to reach workspace agent"}"#;
+    check(502, refused, 75, &["cannot reach the agent"]);
 }

@@ -308,6 +308,14 @@ impl Agent<'_> {
         self.world.post(&self.path("a2a"), None, &body).await;
     }
 
+    /// The agent tells the canvas something, without the program.
+    pub(crate) async fn notifies(&self, text: &str) {
+        let body = json!({"message": text});
+        self.world
+            .post(&self.path("notify"), Some(&self.token()), &body)
+            .await;
+    }
+
     /// The platform's user keeps a secret for the agent.
     pub(crate) async fn is_given(&self, key: &str, value: &str) {
         let body = json!({"key": key, "value": value});

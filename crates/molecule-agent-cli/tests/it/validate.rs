@@ -237,6 +237,21 @@ fn what_cannot_be_packed_is_not_valid() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_not_opened() {
+    let plugin = Plugin::new();
+    let file = plugin.0.path().join("skills/greet/SKILL.md");
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+    let ran = plugin.run(&[]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stdout.contains("no text that can be read"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
 fn a_file_too_large_to_be_searched_for_secrets_is_told() {
     let plugin = Plugin::new();
     let file = fs::File::create(plugin.0.path().join("weights.bin")).unwrap();

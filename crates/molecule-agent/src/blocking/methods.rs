@@ -14,8 +14,8 @@ use molecule_protocol::endpoints::{
 #[cfg(feature = "plugins")]
 use molecule_protocol::endpoints::{PluginInfo, PluginSources};
 use molecule_protocol::{
-    AgentCard, Delegation, DelegationId, InboundMessage, Message, PeerUrl, PlatformUrl, Secret,
-    Timestamp, TokenId, WorkspaceId,
+    ActivityId, AgentCard, Delegation, DelegationId, InboundMessage, Message, PeerUrl, PlatformUrl,
+    Secret, Timestamp, TokenId, WorkspaceId,
 };
 use molecule_token_store::Token;
 use tokio::sync::watch;
@@ -73,6 +73,7 @@ impl RemoteAgentClient {
         async fn download_attachment(&self, uri: &str) -> Result<DownloadedAttachment, AgentError>;
         fn events_state(&self) -> EventsState;
         async fn fetch_inbound(&self, query: &FetchInbound) -> Result<Vec<InboundMessage>, AgentError>;
+        async fn find_inbound(&self, id: ActivityId) -> Result<Option<InboundMessage>, AgentError>;
         async fn find_peers_with_capability(&self, capability: &str) -> Result<Vec<PeerInfo>, AgentError>;
         async fn find_peers_with_skill(&self, skill: &str) -> Result<Vec<PeerInfo>, AgentError>;
         async fn get_peers(&self) -> Result<Vec<PeerInfo>, AgentError>;

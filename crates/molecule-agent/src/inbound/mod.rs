@@ -144,6 +144,23 @@ impl RemoteAgentClient {
         Ok(messages.collect())
     }
 
+    /// The message of this row of the log, as far back as the platform shows it, up to 10 000 rows. `None` if there is none to answer.
+    ///
+    /// # Errors
+    /// When the platform refuses, or gives no usable answer.
+    pub async fn find_inbound(&self, id: ActivityId) -> Result<Option<InboundMessage>, AgentError> {
+        let mut pages = PagesBack::new(self, &FetchInbound::new());
+        while let Some(rows) = pages.next().await? {
+            if let Some(row) = rows.into_iter().find(|row| row.id == id) {
+                return Ok(match row.inbound(&self.workspace_id()) {
+                    Inbound::Message(message) => Some(*message),
+                    _ => None,
+                });
+            }
+        }
+        Ok(None)
+    }
+
     /// Asks the platform for a row that cannot exist: only one that knows cursors says so.
     ///
     /// # Errors

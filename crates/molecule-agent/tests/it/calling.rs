@@ -218,7 +218,7 @@ async fn whatever_a_peer_answers_memory_and_time_are_bounded() {
             "{behaviour:?} was sent again"
         );
     };
-    let (long, short) = (Duration::from_secs(30), Duration::from_millis(100));
+    let (long, short) = (Duration::from_secs(30), Duration::from_secs(2));
     let endless = Behaviour::Endless(http("200 OK", "", "\""), "x");
     check(endless, long, true).await;
     check(
@@ -489,6 +489,35 @@ async fn a_401_through_the_proxy_is_the_peers_unless_the_platform_refuses_the_to
     };
     check(200, ErrorKind::Unexpected).await;
     check(401, ErrorKind::Authentication).await;
+}
+
+/// A peer behind a guard of its own has had the message: only the platform's own refusal is about the token.
+#[tokio::test(start_paused = true)]
+async fn a_peers_401_is_not_answered_with_the_same_message_again_although_the_token_was_rotated() {
+    let check = async |refusal: &'static str, times: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        std::fs::write(&file, "token-one").unwrap();
+        let rotated = file.clone();
+        let directory = Directory::answering(move |request| {
+            if !request.uri().path().ends_with("/a2a") {
+                let state = json!({"workspace_id": ME, "status": "online", "paused": false, "deleted": false});
+                return answer(200, state.to_string());
+            }
+            std::fs::write(&rotated, "another-token").unwrap();
+            answer(401, refusal)
+        });
+        let client = directory
+            .builder_without_token()
+            .token_file(file)
+            .build()
+            .unwrap();
+        let options = CallPeer::new().with_prefer_direct(false);
+        client.call_peer(peer(), "hi", options).await.unwrap_err();
+        assert_eq!(directory.proxied().len(), times, "{refusal}");
+    };
+    check(r#"{"error":"Unauthorized"}"#, 1).await;
+    check(r#"{"error":"invalid caller auth token"}"#, 2).await;
 }
 
 fn listed() -> Directory {

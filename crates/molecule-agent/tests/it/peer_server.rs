@@ -156,11 +156,15 @@ impl Directory {
     }
 
     pub(crate) fn builder(&self) -> ClientBuilder {
+        self.builder_without_token()
+            .token(Token::new(TOKEN).unwrap())
+    }
+
+    pub(crate) fn builder_without_token(&self) -> ClientBuilder {
         let url = "http://localhost:8080".parse().unwrap();
         RemoteAgentClient::builder(ME.parse().unwrap(), url)
             .state_dir(self.disk.path())
             .org_id("org-of-the-platform")
-            .token(Token::new(TOKEN).unwrap())
             .transport(self.platform.clone())
     }
 

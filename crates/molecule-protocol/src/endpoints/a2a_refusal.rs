@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
 use serde_json::{Map, Value};
 
 use crate::endpoint::Answer;
@@ -92,9 +93,12 @@ impl A2aRefusal {
 
     /// The agent's own refusal comes without the time to wait.
     fn of_too_many(answer: &Answer<'_>, body: &Map<String, Value>) -> Option<Self> {
-        Some(match retry_after(answer, body) {
-            None => Self::by_agent(answer),
-            retry_after => Self::RateLimited { retry_after },
+        let retry_after = retry_after(answer, body);
+        // It may be a date, for which one needs a clock; that it is there says enough.
+        let is_told = answer.headers().contains_key(RETRY_AFTER) || retry_after.is_some();
+        Some(match is_told {
+            true => Self::RateLimited { retry_after },
+            false => Self::by_agent(answer),
         })
     }
 
@@ -223,9 +227,9 @@ pub(crate) fn refused_directly(answer: &Answer<'_>, endpoint: &'static str) -> A
     ApiError::A2a(answer.refused(endpoint), A2aRefusal::by_agent(answer))
 }
 
-/// `Retry-After` in seconds, or the same in the body.
+/// `Retry-After` in seconds, or the same in the body. A date is left to whoever has a clock.
 fn retry_after(answer: &Answer<'_>, body: &Map<String, Value>) -> Option<Duration> {
-    let header = answer.headers().get(http::header::RETRY_AFTER);
+    let header = answer.headers().get(RETRY_AFTER);
     let header = header.and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
     let seconds = header.or_else(|| body.get("retry_after")?.as_u64())?;
     Some(Duration::from_secs(seconds.min(LONGEST_WAIT)))
@@ -308,6 +312,13 @@ mod tests {
             &A2aRefusal::RateLimited {
                 retry_after: secs(59),
             },
+        );
+        let date = "Mon, 23 Nov 2026 04:01:56 GMT";
+        check(
+            429,
+            Some(date),
+            r#"{"error":"slow down"}"#,
+            &A2aRefusal::RateLimited { retry_after: None },
         );
         for confirmed in [true, false] {
             check(

@@ -144,15 +144,11 @@ fn complaint(found: &Verification) -> &'static str {
     }
 }
 
-/// Names the flag where a hash is all that is missing.
+/// Names the flag where a hash is what is missing.
 fn incomparable(dir: &Path, error: PluginError) -> anyhow::Error {
     match error {
-        PluginError::NothingToCompare { .. } => {
-            let dir = dir.display();
-            let message = format!(
-                "{dir} has no receipt, and no plugin.yaml that declares a sha256; give the hash to compare with as --sha256"
-            );
-            Problem::usage(message).into()
+        PluginError::NothingToCompare { reason, .. } => {
+            Problem::usage(format!("{} {reason} (--sha256)", dir.display())).into()
         }
         error => error.into(),
     }

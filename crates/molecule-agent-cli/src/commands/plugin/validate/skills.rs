@@ -1,6 +1,7 @@
 //! The rules of skills: the front matter of `SKILL.md`, as agentskills.io specifies it.
 
-use std::fs;
+use std::fs::{self, DirEntry, File};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -9,6 +10,8 @@ use regex::Regex;
 use super::finding::Findings;
 use super::yaml::{self, Node, Value};
 
+/// In bytes.
+const LONGEST_FILE: u64 = 1024 * 1024;
 const LONGEST_NAME: usize = 64;
 const LONGEST_DESCRIPTION: usize = 1024;
 const LONGEST_COMPATIBILITY: usize = 500;
@@ -22,7 +25,8 @@ pub(super) fn check(dir: &Path, findings: &mut Findings) {
     let Ok(entries) = fs::read_dir(dir.join("skills")) else {
         return;
     };
-    for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
+    let is_dir = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    for entry in entries.flatten().filter(is_dir) {
         let directory = entry.file_name().to_string_lossy().into_owned();
         Skill {
             file: format!("skills/{directory}/SKILL.md"),
@@ -31,6 +35,15 @@ pub(super) fn check(dir: &Path, findings: &mut Findings) {
         }
         .check(&entry.path());
     }
+}
+
+/// The text of a regular file, if it is not too long: what a stranger's link or pipe leads to has no end.
+fn read(path: &Path) -> Option<String> {
+    let is_file = fs::symlink_metadata(path).ok()?.is_file();
+    let mut text = String::new();
+    let file = is_file.then(|| File::open(path))?.ok()?;
+    file.take(LONGEST_FILE + 1).read_to_string(&mut text).ok()?;
+    (text.len() as u64 <= LONGEST_FILE).then_some(text)
 }
 
 /// One skill that is being checked.
@@ -42,8 +55,9 @@ struct Skill<'a> {
 
 impl Skill<'_> {
     fn check(&mut self, path: &Path) {
-        let Ok(text) = fs::read_to_string(path.join("SKILL.md")) else {
-            return self.error("skill", None, "it is missing, or no text that can be read");
+        let Some(text) = read(&path.join("SKILL.md")) else {
+            let message = "it is missing, no text that can be read, or larger than 1 MiB";
+            return self.error("skill", None, message);
         };
         let Some(front_matter) = front_matter(&text) else {
             let message = "it has to begin with YAML front matter between two lines of ---";
