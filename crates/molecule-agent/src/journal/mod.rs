@@ -158,7 +158,12 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be written.
     pub async fn remove(&self, id: ActivityId) -> Result<bool, AgentError> {
-        self.existing(move |store| store.remove(id)).await
+        let found = self.existing(move |store| store.remove(id)).await?;
+        if found {
+            // A running agent counts anew.
+            self.look_again();
+        }
+        Ok(found)
     }
 
     pub(crate) fn with_files(mut self, files: Files) -> Self {
@@ -246,12 +251,14 @@ impl Journal {
         self.made(move |store| store.bury(seq, &burial)).await
     }
 
+    /// Whether it is open, and nothing waits in it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.survives() && self.shared.is_open.load(Ordering::Relaxed) && self.counts().pending == 0
+    }
+
     /// Closes it if nothing waits in it.
     pub(crate) async fn rest(&self) -> Result<(), AgentError> {
-        let is_idle = self.survives()
-            && self.shared.is_open.load(Ordering::Relaxed)
-            && self.counts().pending == 0;
-        if !is_idle {
+        if !self.is_idle() {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);

@@ -136,6 +136,8 @@ impl Head {
         self.answer = self.answer.filter(|answer| !answer.is_failure);
         if let Some(answer) = &mut self.answer {
             answer.tries = 0;
+            // Where the log ended when it was given up says nothing of what comes now: another message may have the same answer.
+            answer.mark = None;
         }
         self
     }

@@ -230,6 +230,8 @@ async fn a_dead_letter_that_is_removed_is_gone() {
     assert!(journal.remove(id).await.unwrap());
     assert!(!journal.remove(id).await.unwrap());
     assert!(!journal.retry(id).await.unwrap());
+    world.clock_tick().await;
+    assert_eq!(client.watch_status().borrow().dead, 0);
     world.pass(60).await;
     assert_eq!(started.lock().unwrap().len(), 1);
     running.stop().await.unwrap();
@@ -280,12 +282,16 @@ async fn an_answer_that_nobody_takes_is_kept_and_sent_when_it_is_retried() {
         "{}",
         dead[0].why
     );
-    journal.retry(dead[0].id).await.unwrap();
+    // Another message has the same answer, which is not this one's.
+    world.say(id, "m-2", "a").await;
     world.pass(10).await;
     assert_eq!(world.notifications(id).await, ["A"]);
+    journal.retry(dead[0].id).await.unwrap();
+    world.pass(10).await;
+    assert_eq!(world.notifications(id).await, ["A", "A"]);
     assert_eq!(
         started.lock().unwrap().len(),
-        1,
+        2,
         "the handler had done its work"
     );
     running.stop().await.unwrap();
