@@ -7,7 +7,7 @@ use molecule_protocol::{
 use molecule_transport::{Phase, TransportError};
 use uuid::Uuid;
 
-use crate::inbound::MAX_ROWS;
+use crate::inbound::{MAX_ROWS, PagesBack};
 use crate::journal::Answer;
 use crate::{AgentError, FetchInbound, RemoteAgentClient};
 
@@ -16,6 +16,9 @@ const MAX_TRIES: u32 = 10;
 
 /// How often a peer is sent an answer, under the same id, that it takes without a word for as long as is waited.
 const ENOUGH_WITHOUT_ANSWER: u32 = 2;
+
+/// How many pages of the log may have come since the first try.
+const MAX_PAGES: u32 = 20;
 
 /// What a message to a peer says: an answer,
 const REPLY: &[u8] = b"reply";
@@ -125,31 +128,48 @@ impl<'a> Reply<'a> {
 
     /// Whether an earlier notification arrived.
     async fn is_in_the_log(&self) -> Result<bool, AgentError> {
-        let (Some(mark), true) = (self.answer.mark, self.answer.unsure) else {
+        let (Some(mut after), true) = (self.answer.mark, self.answer.unsure) else {
             return Ok(false);
         };
-        let rows = self.rows_after(mark).await?;
+        for _ in 0..MAX_PAGES {
+            let query = FetchInbound::new()
+                .with_since_id(after)
+                .with_limit(MAX_ROWS);
+            let page = match self.client.fetch_rows(&query).await {
+                Err(AgentError::Api(ApiError::Gone(_))) => return self.is_in_what_is_left().await,
+                page => page?,
+            };
+            if self.is_in(&page.rows) {
+                return Ok(true);
+            }
+            match page.rows.last() {
+                Some(newest) if page.full => after = newest.id,
+                _ => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    /// An empty log had no row to start from, and one that was pruned since is as good as empty.
+    async fn is_in_what_is_left(&self) -> Result<bool, AgentError> {
+        let mut pages = PagesBack::new(self.client, &FetchInbound::new());
+        while let Some(rows) = pages.next().await? {
+            if self.is_in(&rows) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_in(&self, rows: &[ActivityRow]) -> bool {
         let text = Some(self.answer.text.as_str());
-        Ok(rows.iter().any(|row| notified_text(row) == text))
+        rows.iter().any(|row| notified_text(row) == text)
     }
 
     async fn newest_row(&self) -> Result<ActivityId, AgentError> {
         let query = FetchInbound::new().with_limit(1);
         let page = self.client.fetch_rows(&query).await?;
         Ok(page.rows.last().map_or(ActivityId::NIL, |row| row.id))
-    }
-
-    /// An empty log had no row to start from, and one that was pruned since is as good as empty.
-    async fn rows_after(&self, mark: ActivityId) -> Result<Vec<ActivityRow>, AgentError> {
-        let after = FetchInbound::new().with_since_id(mark).with_limit(MAX_ROWS);
-        match self.client.fetch_rows(&after).await {
-            Err(AgentError::Api(ApiError::Gone(_))) => Ok(self
-                .client
-                .fetch_rows(&FetchInbound::new().with_limit(MAX_ROWS))
-                .await?
-                .rows),
-            page => Ok(page?.rows),
-        }
     }
 
     /// What it means that the last of so many tries failed like this.

@@ -12,7 +12,7 @@ pub use cursor::Cursor;
 pub use log::{Batch, InboundLog, Item};
 pub use poll::{PollDelivery, PollOptions, Since};
 
-use pages::PagesBack;
+pub(crate) use pages::PagesBack;
 
 use molecule_protocol::endpoints::{ActivityPage, ActivitySource, Delivery, ListActivity};
 use molecule_protocol::{

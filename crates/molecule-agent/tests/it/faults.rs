@@ -281,6 +281,36 @@ async fn an_answer_that_may_have_arrived_stays_in_doubt_until_the_log_is_read() 
     check_answers(&world, &client, agent, &["HELLO"]).await;
 }
 
+/// The log grew by more than a page between where it ended before the first try and the try that arrived.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_arrived_is_found_however_much_the_log_has_grown() {
+    let world = World::with(molecule_emulator::EmulatorConfig::new().with_rate_limit(u32::MAX));
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(1).await;
+    world.trouble(|request| {
+        let notify = request.uri().path().ends_with("/notify");
+        notify.then_some(Trouble::Status(503))
+    });
+    world.say(id, "m-1", "hello").await;
+    world.pass(10).await;
+    world.no_trouble();
+    let path = format!("/workspaces/{id}/notify");
+    for _ in 0..1_100 {
+        let noise = serde_json::json!({"message": "noise"});
+        world.admin("POST", &path, noise).await;
+    }
+    world.trouble_at("/notify", 1, Trouble::AnswerLost);
+    world.pass(150).await;
+    agent.stop().await.unwrap();
+    let query = molecule_agent::FetchInbound::new().with_limit(1);
+    client.fetch_inbound(&query).await.unwrap();
+    let told = world.notifications(id).await;
+    let answers = told.iter().filter(|told| *told == "HELLO");
+    assert_eq!(answers.count(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_outage_before_the_first_poll() {
     let world = World::new();
