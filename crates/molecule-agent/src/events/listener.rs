@@ -67,13 +67,13 @@ impl RemoteAgentClient {
 #[derive(Debug)]
 pub(crate) struct Listener {
     client: RemoteAgentClient,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Listener {
     pub(crate) fn start(client: RemoteAgentClient) -> Self {
-        let _task = AbortOnDropHandle::new(tokio::spawn(listen(client.clone())));
-        Self { client, _task }
+        let task = AbortOnDropHandle::new(tokio::spawn(listen(client.clone())));
+        Self { client, task }
     }
 
     /// Whether a message would be heard of.
@@ -84,6 +84,8 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
+        // First, so that it does not say anything else after this.
+        self.task.abort();
         self.client.vitals().events(EventsState::Off);
     }
 }

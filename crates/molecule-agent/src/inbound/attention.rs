@@ -6,7 +6,7 @@ use molecule_transport::{Clock, Priority};
 
 use crate::events::Listener;
 use crate::wake::Alarm;
-use crate::{EventsMode, RemoteAgentClient};
+use crate::{DEFAULT_POLL_INTERVAL, EventsMode, RemoteAgentClient};
 
 /// How often to ask while messages are heard of: an event can be missed.
 const HEARING: Duration = Duration::from_secs(60);
@@ -52,10 +52,11 @@ impl Attention {
 
     fn interval(&self, usual: Duration) -> Duration {
         let hears = self.listener.as_ref().is_some_and(Listener::hears);
-        if hears && !self.unmet {
-            usual.max(HEARING)
-        } else {
-            usual
+        match (self.unmet, hears) {
+            // It is there soon, however rarely this agent asks.
+            (true, _) => usual.min(DEFAULT_POLL_INTERVAL),
+            (false, true) => usual.max(HEARING),
+            (false, false) => usual,
         }
     }
 
