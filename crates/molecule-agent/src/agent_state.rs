@@ -68,9 +68,11 @@ pub struct AgentStatus {
     pub problem: Option<String>,
     /// When the platform last took a heartbeat.
     pub last_heartbeat: Option<Timestamp>,
-    /// When messages were last asked for with success.
+    /// When messages were last asked for with success, since the agent began or was resumed.
     pub last_poll: Option<Timestamp>,
-    /// Whether messages can come: neither the last poll failed, nor the last use of the journal.
+    /// Whether the agent is registered, as far as heartbeats and the platform's word on its state tell.
+    pub registered: bool,
+    /// Whether messages can come: neither the last poll failed, nor the last use of the journal, and that has room.
     pub receiving: bool,
     /// Whether the platform's events arrive, so that messages need not wait for the next poll.
     pub events: EventsState,
@@ -100,6 +102,7 @@ impl AgentStatus {
             problem: None,
             last_heartbeat: None,
             last_poll: None,
+            registered: false,
             receiving: true,
             events: EventsState::Off,
             pending: 0,

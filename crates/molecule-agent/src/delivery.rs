@@ -57,7 +57,8 @@ pub trait InboundDelivery: Send + 'static {
     /// It may be dropped while it waits, when the agent has to stop: no message may be lost by that.
     ///
     /// # Errors
-    /// [`DeliveryError::Temporary`] is logged and counted in the heartbeat; after the client's poll interval the agent asks again.
+    /// [`DeliveryError::Temporary`] is logged and counted in the heartbeat; the agent asks again after 1 s, 2 s, 4 s, 5 s and so on, but never
+    /// later than after the client's poll interval, and sooner if an event tells of a message.
     /// [`DeliveryError::Final`] ends the agent. `?` on an [`AgentError`] picks the one that its kind suggests.
     fn receive(&mut self) -> BoxFuture<'_, Result<Received, DeliveryError>>;
 

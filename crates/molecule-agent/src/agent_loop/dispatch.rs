@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
@@ -12,6 +13,9 @@ use super::stopping::Left;
 use super::worker::Worker;
 use crate::AgentError;
 use crate::journal::Seq;
+
+/// How long nothing may be worked on until the journal is closed: opening it again takes a moment.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Begins each message when its turn comes.
 #[derive(Debug)]
@@ -49,8 +53,10 @@ impl Dispatch {
 
     async fn work(&mut self, mut arrivals: mpsc::UnboundedReceiver<Arrival>) -> Result<(), Left> {
         let worker = Arc::clone(&self.worker);
+        let ledger = &worker.ledger;
         let mut is_open = true;
         while is_open || !self.working.is_empty() {
+            let is_idle = is_open && self.working.is_empty() && ledger.journal.is_idle();
             tokio::select! {
                 biased;
                 Some(ended) = self.working.join_next() => self.ended(ended)?,
@@ -58,7 +64,8 @@ impl Dispatch {
                     Some(arrival) => self.arrived(arrival),
                     None => is_open = false,
                 },
-                () = worker.ledger.journal.retried(), if is_open => self.look_again().await?,
+                () = ledger.journal.retried(), if is_open => self.look_again().await?,
+                () = ledger.client.clock().sleep(IDLE), if is_idle => ledger.close_if_idle().await,
             }
         }
         Ok(())
@@ -76,7 +83,12 @@ impl Dispatch {
 
     /// Finds what waits and is not known here, such as a dead letter that is retried.
     async fn look_again(&mut self) -> Result<(), Left> {
-        for (seq, sender) in self.worker.ledger.waiting().await? {
+        let waiting = match self.worker.ledger.waiting().await {
+            // The agent stops. What is being worked on may finish all the same.
+            Err(Left::Undone) => return Ok(()),
+            waiting => waiting?,
+        };
+        for (seq, sender) in waiting {
             self.arrived(Arrival {
                 seq,
                 sender,
@@ -112,5 +124,52 @@ impl Dispatch {
             }
             Err(failed) => Err(failed),
         }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "journal")]
+mod tests {
+    use molecule_protocol::Sender;
+    use molecule_transport::Clock as _;
+    use molecule_transport::testing::{ScriptedTransport, SimulatedClock, answer};
+
+    use super::super::AgentLoop;
+    use super::super::ledger::Ledger;
+    use super::*;
+    use crate::{InboundMessage, Journal, RemoteAgentClient};
+
+    /// An agent stops while its journal cannot be read.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_worked_on_may_finish_although_the_journal_cannot_be_read() {
+        let (clock, dir) = (SimulatedClock::new(), tempfile::tempdir().unwrap());
+        let in_the_way = dir.path().join("file");
+        std::fs::write(&in_the_way, "").unwrap();
+        let id = "9e453dad-99f0-4e01-8c72-0031bf974e26".parse().unwrap();
+        let client = RemoteAgentClient::builder(id, "http://localhost".parse().unwrap())
+            .state_dir(dir.path())
+            .transport(ScriptedTransport::new(async |_| Ok(answer(200, "{}"))))
+            .clock(Arc::new(clock.clone()))
+            .build()
+            .unwrap();
+        let journal = Journal::open(in_the_way.join("journal.redb"));
+        let ledger = Ledger::new(&client, Some(journal.clone()));
+        let stopping = ledger.stopping.clone();
+        let echo = Arc::new(async |message: InboundMessage| message.text);
+        let worker = Worker::new(ledger, echo, &AgentLoop::new());
+        let mut dispatch = Dispatch::new(worker);
+        let (rest, lane) = (clock.sleep(10 * IDLE), Lane::from(Sender::CanvasUser));
+        dispatch.working.spawn(async move {
+            rest.await;
+            (lane, 1, Ok(()))
+        });
+        let (arrivals, arriving) = mpsc::unbounded_channel();
+        journal.look_again();
+        let running = tokio::spawn(dispatch.run(arriving));
+        clock.sleep(IDLE).await;
+        stopping.drain.cancel();
+        drop(arrivals);
+        running.await.unwrap().unwrap();
+        assert_eq!(clock.now(), 10 * IDLE, "it had the time it needs");
     }
 }

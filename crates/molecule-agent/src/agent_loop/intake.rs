@@ -8,7 +8,11 @@ use super::stopping::Left;
 use crate::journal::{Accepted, Seq};
 use crate::life::describe;
 use crate::vitals::Work;
+use crate::wake::Alarm;
 use crate::{AgentError, DeliveryError, InboundDelivery, Received};
+
+/// Why nothing is taken while too much waits.
+const FULL: &str = "the journal is full; no message is taken before others are done with";
 
 /// A message that waits in the journal.
 #[derive(Debug)]
@@ -24,22 +28,32 @@ pub(super) struct Arrival {
 pub(super) struct Intake {
     ledger: Ledger,
     arrivals: mpsc::UnboundedSender<Arrival>,
+    /// Rings when there may be a message.
+    alarm: Alarm,
+    /// How often in a row the delivery failed.
+    failures: u32,
 }
 
 impl Intake {
-    pub(super) const fn new(ledger: Ledger, arrivals: mpsc::UnboundedSender<Arrival>) -> Self {
-        Self { ledger, arrivals }
+    pub(super) fn new(ledger: Ledger, arrivals: mpsc::UnboundedSender<Arrival>) -> Self {
+        let alarm = ledger.client.wakes().poll.alarm();
+        Self {
+            ledger,
+            arrivals,
+            alarm,
+            failures: 0,
+        }
     }
 
     /// Ends without an error when no further message is to be taken, or will come.
-    pub(super) async fn run(self, delivery: impl InboundDelivery) -> Result<(), AgentError> {
+    pub(super) async fn run(mut self, delivery: impl InboundDelivery) -> Result<(), AgentError> {
         match self.take_all(delivery).await {
             Ok(()) | Err(Left::Undone) => Ok(()),
             Err(Left::Failed(error)) => Err(error),
         }
     }
 
-    async fn take_all(&self, mut delivery: impl InboundDelivery) -> Result<(), Left> {
+    async fn take_all(&mut self, mut delivery: impl InboundDelivery) -> Result<(), Left> {
         loop {
             let received = delivery.receive();
             match self.ledger.stopping.unless_draining(received).await? {
@@ -51,7 +65,9 @@ impl Intake {
                 }
                 Ok(Received::Nothing) => {
                     self.succeeded();
-                    self.rest().await;
+                    self.ledger.close_if_idle().await;
+                    // A delivery that does not wait must not keep others from running.
+                    tokio::task::yield_now().await;
                 }
                 Err(DeliveryError::Temporary(error)) => {
                     self.wait_out("asking for messages", &error).await?;
@@ -63,18 +79,23 @@ impl Intake {
 
     /// Returns when the message may be acknowledged: it is in the journal, or with one that does not last, done with.
     async fn take(&self, message: &InboundMessage) -> Result<(), Left> {
+        let mut failures = 0;
         loop {
-            match self.ledger.accept(message).await? {
+            let accepted = self.ledger.accept(message).await?;
+            if accepted != Accepted::Full {
+                self.ledger.client.vitals().succeeded(Work::Taking);
+            }
+            match accepted {
                 Accepted::New(seq, sender) => return self.announce(seq, sender).await,
                 Accepted::Known => {
                     tracing::info!(activity = %message.activity_id, "delivered again; it was taken already");
                     return Ok(());
                 }
                 Accepted::Full => {
-                    tracing::warn!(
-                        "the journal is full; no message is taken before others are done with"
-                    );
-                    self.ledger.rest_a_while().await?;
+                    self.ledger.client.vitals().failed_with(Work::Taking, FULL);
+                    tracing::warn!("{FULL}");
+                    self.ledger.rest(failures).await?;
+                    failures += 1;
                 }
             }
         }
@@ -97,7 +118,7 @@ impl Intake {
 
     /// A disk that is full is waited out. An agent that stops meanwhile will know the message again, if its journal lasts.
     async fn acknowledge(
-        &self,
+        &mut self,
         delivery: &mut impl InboundDelivery,
         message: &InboundMessage,
     ) -> Result<(), Left> {
@@ -110,28 +131,25 @@ impl Intake {
                     }
                     waited?;
                 }
-                acknowledged => return Ok(acknowledged?),
+                acknowledged => {
+                    self.failures = 0;
+                    return Ok(acknowledged?);
+                }
             }
         }
     }
 
-    /// There is nothing to do, so that the journal may be closed.
-    async fn rest(&self) {
-        if let Err(error) = self.ledger.journal.rest().await {
-            tracing::warn!(error = describe(&error), "closing the journal failed");
-        }
-        // A delivery that does not wait must not keep others from running.
-        tokio::task::yield_now().await;
-    }
-
-    async fn wait_out(&self, what: &str, error: &AgentError) -> Result<(), Left> {
+    async fn wait_out(&mut self, what: &str, error: &AgentError) -> Result<(), Left> {
         self.ledger.client.vitals().failed(Work::Delivery, error);
         let (error, workspace) = (describe(error), self.ledger.client.workspace_id());
         tracing::warn!(%workspace, error, "{what} failed; trying again");
-        self.ledger.rest_a_while().await
+        let failures = self.failures;
+        self.failures = failures.saturating_add(1);
+        self.ledger.rest_until(&mut self.alarm, failures).await
     }
 
-    fn succeeded(&self) {
+    fn succeeded(&mut self) {
+        self.failures = 0;
         self.ledger.client.vitals().succeeded(Work::Delivery);
     }
 }

@@ -1,12 +1,16 @@
 //! The journal as the loop uses it: a step that cannot be written now is tried again until it can.
 
+use std::time::Duration;
+
 use molecule_protocol::{InboundMessage, Sender};
 
 use super::stopping::{Left, Stopping};
+use super::worker::backoff;
 use crate::journal::{Accepted, Burial, Entry, Head, Journal, Seq, milliseconds};
 use crate::life::{describe, pause};
 use crate::vitals::Work;
-use crate::{AgentError, RemoteAgentClient};
+use crate::wake::Alarm;
+use crate::{AgentError, DEFAULT_POLL_INTERVAL, RemoteAgentClient};
 
 /// The journal of a running agent.
 #[derive(Debug, Clone)]
@@ -78,11 +82,19 @@ impl Ledger {
         Ok(())
     }
 
+    /// Closes the journal if there is nothing in it to do. It opens again by itself.
+    pub(super) async fn close_if_idle(&self) {
+        if let Err(error) = self.journal.rest().await {
+            tracing::warn!(error = describe(&error), "closing the journal failed");
+        }
+    }
+
     /// Repeats a step until it is done. A journal that cannot be used any more ends the agent.
     async fn keep<T, F>(&self, step: impl Fn() -> F) -> Result<T, Left>
     where
         F: Future<Output = Result<T, AgentError>>,
     {
+        let mut failures = 0;
         loop {
             match step().await {
                 Ok(output) => {
@@ -91,7 +103,8 @@ impl Ledger {
                 }
                 Err(error) if error.may_pass() => {
                     self.failed(&error);
-                    self.rest_a_while().await?;
+                    self.rest(failures).await?;
+                    failures += 1;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -104,11 +117,29 @@ impl Ledger {
         tracing::error!(error, "the journal cannot be used; trying again");
     }
 
-    /// Waits for as long as between two polls.
-    pub(super) async fn rest_a_while(&self) -> Result<(), Left> {
-        let interval = self.client.settings().poll_interval;
-        let rest = pause(self.client.clock().as_ref(), interval);
+    /// Waits after a failure that came behind so many others.
+    pub(super) async fn rest(&self, failures: u32) -> Result<(), Left> {
+        let rest = pause(self.client.clock().as_ref(), self.wait_after(failures));
         self.stopping.unless_draining(rest).await
+    }
+
+    /// The same, cut short when the alarm rings, but not to less than the first wait.
+    pub(super) async fn rest_until(&self, alarm: &mut Alarm, failures: u32) -> Result<(), Left> {
+        let (clock, begun) = (self.client.clock().as_ref(), self.client.clock().now());
+        let rest = async {
+            if alarm.pause(clock, self.wait_after(failures)).await {
+                let rested = clock.now().saturating_sub(begun);
+                pause(clock, self.wait_after(0).saturating_sub(rested)).await;
+            }
+        };
+        self.stopping.unless_draining(rest).await
+    }
+
+    /// Longer and longer, up to the time between two polls of an agent by itself: a fleet's are minutes apart, and what failed once is tried
+    /// sooner.
+    fn wait_after(&self, failures: u32) -> Duration {
+        let longest = self.client.settings().poll_interval;
+        backoff(failures).min(longest).min(DEFAULT_POLL_INTERVAL)
     }
 
     /// Milliseconds since 1970.

@@ -19,6 +19,9 @@ const LONGEST_SAMPLE: usize = 200;
 /// The share of failures in the last minute from which on the platform counts an agent as degraded.
 const DEGRADED: f64 = 0.5;
 
+/// What is wrong with an agent that comes back, as long as it is not known to fail.
+const LOST: &str = "the platform lost the agent, which registers again";
+
 /// Shared by everything that works and those who report it.
 #[derive(Debug)]
 pub(crate) struct Vitals {
@@ -39,6 +42,8 @@ struct Facts {
     away: Option<String>,
     current: Vec<String>,
     heartbeat_arrived: bool,
+    /// The platform does not count the agent as registered.
+    is_lost: bool,
 }
 
 /// What the agent is about, apart from how well it does it.
@@ -60,10 +65,12 @@ pub(crate) enum Work {
     State,
     Answering,
     Handling,
+    /// Finding room for a message in the journal.
+    Taking,
 }
 
 impl Work {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 }
 
 impl Vitals {
@@ -82,13 +89,28 @@ impl Vitals {
 
     /// The agent begins, and is taken for stopped when the guard is dropped.
     pub(crate) fn begin(&self) -> Run<'_> {
-        self.change(|facts, _| {
+        self.start();
+        Run { vitals: self }
+    }
+
+    /// What was known before, in an earlier run or before a pause, says nothing any more.
+    pub(crate) fn start(&self) {
+        self.change(|facts, status| {
             facts.heartbeat_arrived = false;
+            facts.is_lost = false;
             facts.away = None;
             facts.failing = Default::default();
+            facts.phase = Phase::Running;
+            status.last_poll = None;
         });
-        self.phase(Phase::Running);
-        Run { vitals: self }
+    }
+
+    /// The platform answers, and says that it does not count the agent as registered.
+    pub(crate) fn lost(&self) {
+        self.change(|facts, _| {
+            facts.is_lost = true;
+            facts.away = None;
+        });
     }
 
     pub(crate) fn phase(&self, phase: Phase) {
@@ -114,7 +136,8 @@ impl Vitals {
                     status.handled += 1;
                 }
                 Work::Answering => status.answered += 1,
-                Work::Journal | Work::State => {}
+                Work::State => facts.is_lost = false,
+                Work::Journal | Work::Taking => {}
             }
             if matches!(work, Work::Heartbeat | Work::Delivery | Work::State) {
                 facts.away = None;
@@ -141,7 +164,7 @@ impl Vitals {
                     facts.handling.record(now, Some(error.clone()));
                 }
                 Work::Answering => facts.handling.record(now, Some(error.clone())),
-                Work::Journal | Work::Heartbeat | Work::State => {}
+                Work::Journal | Work::Heartbeat | Work::State | Work::Taking => {}
             }
             facts.failing[work as usize] = Some(error);
         });
@@ -179,12 +202,12 @@ impl Vitals {
         Busy { vitals: self, task }
     }
 
-    /// Puts everything into a beat. While the journal fails nothing else counts: no message is taken.
+    /// Puts everything into a beat. While the journal fails or is full nothing else counts: no message is taken.
     pub(crate) fn report(&self, beat: Heartbeat) -> Heartbeat {
         let now = self.clock.now();
         let mut facts = self.facts();
-        let (rate, error) = match &facts.failing[Work::Journal as usize] {
-            Some(error) => (1.0, error.clone()),
+        let (rate, error) = match facts.takes_nothing() {
+            Some(error) => (1.0, error),
             None => facts.worst(now),
         };
         let active = u32::try_from(facts.current.len()).unwrap_or(u32::MAX);
@@ -200,6 +223,7 @@ impl Vitals {
             change(&mut facts, status);
             status.handling = facts.current.len();
             status.receiving = facts.receiving();
+            status.registered = facts.heartbeat_arrived && !facts.is_lost;
             let (state, problem) = facts.state(self.clock.now());
             if state != status.state {
                 status.since = Timestamp::from(self.clock.wall());
@@ -242,18 +266,24 @@ impl Facts {
     }
 
     fn receiving(&self) -> bool {
-        let works = |work: Work| self.failing[work as usize].is_none();
-        works(Work::Delivery) && works(Work::Journal)
+        self.failing[Work::Delivery as usize].is_none() && self.takes_nothing().is_none()
+    }
+
+    /// Why no message is taken, however many come.
+    fn takes_nothing(&self) -> Option<String> {
+        let failing = |work: Work| self.failing[work as usize].clone();
+        failing(Work::Journal).or_else(|| failing(Work::Taking))
     }
 
     /// What fails now: the worst first. A handler or an answer that failed once is no problem of the agent's.
     fn problem(&self) -> Option<String> {
         let failing = |work: Work| self.failing[work as usize].clone();
-        failing(Work::Journal)
+        self.takes_nothing()
             .or_else(|| self.away.clone())
             .or_else(|| failing(Work::Delivery))
             .or_else(|| failing(Work::Heartbeat))
             .or_else(|| failing(Work::State))
+            .or_else(|| self.is_lost.then(|| LOST.to_owned()))
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use molecule_agent::transport::{Clock as _, Request};
 use molecule_agent::{
-    AgentLoop, ErrorKind, EventKind, EventNotice, EventsMode, EventsState, PollOptions,
-    RemoteAgentClient, StopReason,
+    AgentLoop, DEFAULT_POLL_INTERVAL, ErrorKind, EventKind, EventNotice, EventsMode, EventsState,
+    PollOptions, RemoteAgentClient, StopReason,
 };
 use serde_json::{Value, json};
 
@@ -27,7 +27,16 @@ struct Agent {
 
 impl Agent {
     async fn start(world: &World, events: EventsMode) -> Self {
-        let client = world.registered("alpha").await;
+        Self::polling(world, events, DEFAULT_POLL_INTERVAL).await
+    }
+
+    /// One that polls every so often.
+    async fn polling(world: &World, events: EventsMode, interval: Duration) -> Self {
+        let (id, token) = world.workspace("alpha").await;
+        let builder = world.builder(id).poll_interval(interval);
+        let client = builder.build().unwrap();
+        client.save_token(token.parse_token()).await.unwrap();
+        client.register().await.unwrap();
         let handled: Arc<Mutex<Vec<Duration>>> = Arc::default();
         let (times, clock) = (Arc::clone(&handled), world.clock.clone());
         let handler = move |_| {
@@ -46,6 +55,14 @@ impl Agent {
     /// One that has been running for ten seconds.
     async fn settled(world: &World, events: EventsMode) -> Self {
         let agent = Self::start(world, events).await;
+        world.pass(10).await;
+        agent
+    }
+
+    /// One of many, whose polls are ten minutes apart.
+    async fn rare(world: &World) -> Self {
+        let interval = Duration::from_secs(600);
+        let agent = Self::polling(world, EventsMode::Auto, interval).await;
         world.pass(10).await;
         agent
     }
@@ -205,6 +222,54 @@ async fn a_poll_that_finds_nothing_of_what_was_told_is_repeated_soon() {
     world.pass(70).await;
     world.trouble_at("/activity", 1, Trouble::Says(200, "[]"));
     assert_eq!(agent.takes(&world).await, 5000);
+    agent.running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_finds_nothing_of_what_was_told_is_repeated_soon_however_rare_polls_are() {
+    let world = World::new();
+    let agent = Agent::rare(&world).await;
+    world.trouble_at("/activity", 1, Trouble::Says(200, "[]"));
+    assert_eq!(agent.takes(&world).await, 5000);
+    agent.running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_fails_is_repeated_soon_however_rare_polls_are() {
+    let world = World::new();
+    let agent = Agent::rare(&world).await;
+    world.trouble(|request| {
+        let polls = request.uri().path().ends_with("/activity");
+        (polls || is_stream(request)).then_some(Trouble::Refused)
+    });
+    world.strike(Blow::Cut);
+    world.pass(20).await;
+    world.no_trouble();
+    let passed = agent.takes(&world).await;
+    assert!(passed <= 6000, "{passed} ms");
+    agent.running.stop().await.unwrap();
+}
+
+/// The platform answers a poll that a message was told for with an error, and tells of another one.
+#[tokio::test(start_paused = true)]
+async fn an_event_ends_the_wait_after_a_poll_that_failed() {
+    let world = World::new();
+    let agent = Agent::rare(&world).await;
+    let id = agent.client.workspace_id();
+    let before = agent.polls(&world);
+    world.trouble(|request| {
+        let polls = request.uri().path().ends_with("/activity");
+        polls.then_some(Trouble::Status(404))
+    });
+    world.say(id, "one", "one").await;
+    world.pass(30).await;
+    let failed = agent.polls(&world) - before;
+    assert!((7..=9).contains(&failed), "{failed} polls in 30 s");
+    world.no_trouble();
+    // At least a second passed since the last poll.
+    world.say(id, "two", "two").await;
+    world.clock.sleep(Duration::from_millis(1100)).await;
+    assert_eq!(agent.handled.lock().unwrap().len(), 2);
     agent.running.stop().await.unwrap();
 }
 

@@ -105,6 +105,24 @@ async fn what_waits_in_a_journal_that_cannot_be_read_yet_is_handled_when_it_can(
     agent.stop().await.unwrap();
 }
 
+#[cfg(feature = "journal")]
+#[tokio::test(start_paused = true)]
+async fn a_journal_without_anything_to_do_is_closed_however_rare_polls_are() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let agent = start(&client);
+    world.pass(10).await;
+    assert_eq!(client.events_state(), EventsState::Flowing);
+    world.say(client.workspace_id(), "m-1", "one").await;
+    world.pass(1).await;
+    let other = Journal::open(Journal::path_in(client.state_dir()));
+    let in_use = other.dead().await.unwrap_err();
+    assert!(matches!(in_use, AgentError::JournalInUse { .. }));
+    world.pass(5).await;
+    other.dead().await.unwrap();
+    agent.stop().await.unwrap();
+}
+
 /// A time of day that can be set.
 #[derive(Debug)]
 struct Wall {
@@ -240,6 +258,35 @@ async fn a_flood_of_events_about_the_state_is_no_flood_of_questions() {
     let asked = world.count(&format!("GET /workspaces/{}/state", client.workspace_id()));
     assert!((50..=62).contains(&asked), "{asked} questions in a minute");
     assert_eq!(agent.stop().await.unwrap(), StopReason::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_events_while_polls_fail_is_no_flood_of_polls() {
+    let world = World::new();
+    let clock = world.clock.clone();
+    let flood = move || {
+        let message = "data: {\"type\":\"ACTIVITY_LOGGED\",\"data\":{}}\n\n";
+        frames(stream::unfold(clock.clone(), move |clock| async move {
+            clock.sleep(Duration::from_millis(10)).await;
+            Some((message, clock))
+        }))
+    };
+    let (client, _) = streaming(&world, flood).await;
+    let agent = start(&client);
+    world.pass(5).await;
+    let polls = || {
+        let id = client.workspace_id();
+        world.count(&format!("GET /workspaces/{id}/activity"))
+    };
+    world.trouble(|request| {
+        let polls = request.uri().path().ends_with("/activity");
+        polls.then_some(Trouble::Status(404))
+    });
+    let before = polls();
+    world.pass(60).await;
+    let failed = polls() - before;
+    assert!((50..=62).contains(&failed), "{failed} polls in a minute");
+    agent.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
