@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::life::{describe, pause};
 use crate::vitals::{Phase, Work};
 use crate::{
-    AgentError, AgentLoop, Handler, PollOptions, RegisterOptions, Registration, RemoteAgentClient,
-    StopReason,
+    AgentError, AgentLoop, DEFAULT_STATE_POLL_INTERVAL, Handler, PollOptions, RegisterOptions,
+    Registration, RemoteAgentClient, StopReason,
 };
 
 pub(crate) type OnRegistered = Arc<dyn Fn(&Registration) + Send + Sync>;
@@ -142,10 +142,13 @@ impl RemoteAgentClient {
                 Err(error) if has_run && error.may_pass() => {
                     self.vitals().failed(Work::State, &error);
                     tracing::warn!(error = describe(&error), "coming back failed; trying again");
+                    // A fleet asks for the state more rarely than an agent may be away.
+                    let interval = self.settings().state_poll_interval;
+                    let interval = interval.min(DEFAULT_STATE_POLL_INTERVAL);
                     tokio::select! {
                         biased;
                         () = cancel.cancelled() => return Ok(StopReason::Cancelled),
-                        () = pause(self.clock().as_ref(), self.settings().state_poll_interval) => continue,
+                        () = pause(self.clock().as_ref(), interval) => continue,
                     }
                 }
                 Err(error) => return Err(error),
@@ -161,7 +164,7 @@ impl RemoteAgentClient {
             if let Some(reason) = self.wait_while_paused(cancel).await {
                 return Ok(reason);
             }
-            self.vitals().phase(Phase::Running);
+            self.vitals().start();
         }
     }
 

@@ -246,13 +246,10 @@ async fn watch(client: RemoteAgentClient) -> StopReason {
 /// Why the agent should stop, if it should; else whether it is where it should be.
 async fn look(client: &RemoteAgentClient) -> ControlFlow<StopReason, bool> {
     match client.poll_state().await {
-        Ok(state) => {
-            client.vitals().succeeded(Work::State);
-            match StopReason::of(&state) {
-                Some(reason) => ControlFlow::Break(reason),
-                None => ControlFlow::Continue(come_back(client, &state).await),
-            }
-        }
+        Ok(state) => match StopReason::of(&state) {
+            Some(reason) => ControlFlow::Break(reason),
+            None => ControlFlow::Continue(come_back(client, &state).await),
+        },
         Err(error) => {
             client.vitals().failed(Work::State, &error);
             tracing::warn!(error = describe(&error), "asking for the state failed");
@@ -263,15 +260,17 @@ async fn look(client: &RemoteAgentClient) -> ControlFlow<StopReason, bool> {
 
 /// Some states are left by registering alone, not by beating. Whether the agent is where it should be.
 async fn come_back(client: &RemoteAgentClient, state: &WorkspaceState) -> bool {
-    if !state.status.needs_registration() {
-        return true;
+    if state.status.needs_registration() {
+        tracing::info!(status = %state.status, "the platform lost the agent; registering again");
+        client.vitals().lost();
+        if let Err(error) = client.register().await {
+            client.vitals().failed(Work::State, &error);
+            tracing::warn!(error = describe(&error), "registering again failed");
+            return false;
+        }
     }
-    tracing::info!(status = %state.status, "the platform lost the agent; registering again");
-    let registered = client.register().await;
-    if let Err(error) = &registered {
-        tracing::warn!(error = describe(error), "registering again failed");
-    }
-    registered.is_ok()
+    client.vitals().succeeded(Work::State);
+    true
 }
 
 /// Waits for an interval, up to a tenth less, so that many agents do not move in step.

@@ -2,12 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
+#[cfg(feature = "journal")]
+use molecule_agent::transport::BoxFuture;
 use molecule_agent::{
     AgentLoop, AgentState, CancellationToken, Connect, HeartbeatLoop, InboundMessage,
     RemoteAgentClient, StopReason,
 };
 use serde_json::Value;
 
+#[cfg(feature = "journal")]
+use crate::world::ParseToken as _;
 use crate::world::{Trouble, World, shout};
 
 /// Writes down each state that the agent is in.
@@ -58,8 +62,139 @@ async fn an_agent_that_stays_is_seen_to_come_pause_come_back_and_end() {
     tokio::task::yield_now().await;
     assert_eq!(
         words(&states),
-        "starting, online, draining, paused, online, draining, stopped (cancelled)"
+        "starting, online, draining, paused, starting, online, draining, stopped (cancelled)"
     );
+}
+
+/// What was true before the pause says nothing of an agent that is not registered again.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_cannot_come_back_from_a_pause_is_not_said_to_be_there() {
+    let world = World::new();
+    let client = world.client("alpha").await;
+    let path = |action: &str| format!("/workspaces/{}/{action}", client.workspace_id());
+    let (running, cancel) = (client.clone(), CancellationToken::new());
+    let (stop, options) = (cancel.clone(), Connect::new().with_stay(true));
+    let task = tokio::spawn(async move { running.connect(shout, options, &stop).await });
+    world.pass(10).await;
+    world.admin("POST", &path("pause"), Value::Null).await;
+    world.pass(60).await;
+    world.trouble(|request| {
+        let registers = request.uri().path().ends_with("/registry/register");
+        registers.then_some(Trouble::Says(401, r#"{"error":"not now"}"#))
+    });
+    world.admin("POST", &path("resume"), Value::Null).await;
+    world.pass(60).await;
+    let status = client.watch_status().borrow().clone();
+    assert_eq!(
+        (status.state, status.registered, status.last_poll),
+        (AgentState::Starting, false, None)
+    );
+    assert!(status.problem.is_some());
+    world.no_trouble();
+    world.pass(60).await;
+    let status = client.watch_status().borrow().clone();
+    assert_eq!(
+        (status.state, status.registered),
+        (AgentState::Online, true)
+    );
+    assert!(status.last_poll.is_some());
+    cancel.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_the_platform_lost_is_not_registered_until_it_is_back() {
+    let world = World::new();
+    let client = world.registered("alpha").await;
+    let id = client.workspace_id();
+    let agent = world.start(&client, shout);
+    world.pass(10).await;
+    assert!(client.watch_status().borrow().registered);
+    world.trouble(|request| {
+        let registers = request.uri().path().ends_with("/registry/register");
+        registers.then_some(Trouble::Says(403, r#"{"error":"not now"}"#))
+    });
+    let failed = "failed".to_owned().into();
+    world.platform.set_status(id, &failed).unwrap();
+    world.pass(60).await;
+    let status = client.watch_status().borrow().clone();
+    assert_eq!(
+        (status.state, status.registered),
+        (AgentState::Degraded, false)
+    );
+    assert!(status.problem.unwrap().contains("not now"));
+    world.no_trouble();
+    world.pass(15).await;
+    let status = client.watch_status().borrow().clone();
+    assert_eq!(
+        (status.state, status.registered),
+        (AgentState::Online, true)
+    );
+    assert_eq!(world.status(id).await, "online");
+    agent.stop().await.unwrap();
+}
+
+/// More messages than may wait, each from another peer.
+#[cfg(feature = "journal")]
+struct Flood(u128);
+
+#[cfg(feature = "journal")]
+impl molecule_agent::InboundDelivery for Flood {
+    fn receive(
+        &mut self,
+    ) -> BoxFuture<'_, Result<molecule_agent::Received, molecule_agent::DeliveryError>> {
+        let (id, time) = (uuid(self.0), "2026-11-22T04:01:56Z".parse().unwrap());
+        let message = InboundMessage::text(id, time, molecule_agent::Sender::CanvasUser, "more");
+        Box::pin(async { Ok(molecule_agent::Received::Message(Box::new(message))) })
+    }
+
+    fn acknowledge<'a>(
+        &'a mut self,
+        _: &'a InboundMessage,
+    ) -> BoxFuture<'a, Result<(), molecule_agent::AgentError>> {
+        self.0 += 1;
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[cfg(feature = "journal")]
+fn uuid(number: u128) -> molecule_agent::protocol::ActivityId {
+    let digits = format!("{number:032x}");
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &digits[part]);
+    parts.join("-").parse().unwrap()
+}
+
+#[cfg(feature = "journal")]
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_full_is_said_until_there_is_room() {
+    let world = World::new();
+    let (id, token) = world.workspace("alpha").await;
+    let builder = world.builder(id).token(token.parse_token()).inline_files();
+    let client = builder.build().unwrap();
+    client.register().await.unwrap();
+    let done = Arc::new(tokio::sync::Semaphore::new(0));
+    let permits = Arc::clone(&done);
+    let waits = move |_: InboundMessage| {
+        let permits = Arc::clone(&permits);
+        async move { permits.acquire().await.unwrap().forget() }
+    };
+    let agent = World::start_delivering(&client, waits, Flood(1));
+    while client.watch_status().borrow().accepted < 10_000 {
+        world.pass(1).await;
+    }
+    world.pass(60).await;
+    let status = client.watch_status().borrow().clone();
+    assert_eq!(
+        (status.state, status.receiving),
+        (AgentState::Degraded, false)
+    );
+    assert!(status.problem.unwrap().contains("full"));
+    assert_eq!(world.status(id).await, "degraded");
+    done.add_permits(1);
+    while client.watch_status().borrow().accepted == 10_000 {
+        world.pass(1).await;
+    }
+    agent.crash().await;
 }
 
 #[tokio::test(start_paused = true)]
