@@ -85,6 +85,9 @@ pub enum AgentError {
     /// An agent of a fleet cannot be set up; made by [`AgentError::setup`].
     #[error("the agent cannot be set up")]
     Setup(#[source] BoxError),
+    /// A fleet was given two agents of one workspace, which would both answer each message.
+    #[error("workspace {0} was added to the fleet before; add each workspace once")]
+    TwiceInFleet(WorkspaceId),
     /// The platform does not accept the agent's address.
     #[error(
         "the platform refused the address {url:?}: it takes http(s) addresses that resolve from the platform \
@@ -386,6 +389,7 @@ impl AgentError {
             Self::NoHome
             | Self::Option { .. }
             | Self::PushedElsewhere
+            | Self::TwiceInFleet(_)
             | Self::DelegationKeyTaken { .. } => ErrorKind::Usage,
             Self::DelegationJournal { source, .. }
                 if source.kind() == std::io::ErrorKind::WouldBlock =>

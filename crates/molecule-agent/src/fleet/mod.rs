@@ -3,7 +3,7 @@
 mod agent;
 mod supervise;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,10 @@ type OnEvent = Arc<dyn Fn(FleetEvent<'_>) + Send + Sync>;
 /// * Intervals stretch with the number of agents, as [`Cadence::for_agents`] says; longer ones that an agent was given stay.
 /// * Agents start one after the other, [`Cadence::between_starts`].
 ///
+/// A workspace has one agent: a second one with its id ends with [`AgentError::TwiceInFleet`].
+///
 /// Each agent is supervised alone: one that cannot go on ends with its [`AgentOutcome`], one whose trouble may pass starts
-/// again, after 1 s at first and 5 minutes at most, and the others do not notice either.
+/// again, after 1 s at first and 30 s at most, and the others do not notice either.
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -178,8 +180,10 @@ impl Fleet {
         let mut platforms = self.platforms();
         let mut transports = Transports::default();
         let mut running = Vec::with_capacity(self.agents.len());
+        let mut known = HashSet::new();
         for agent in self.agents {
             let workspace_id = agent.builder().workspace_id();
+            let is_new = known.insert(workspace_id);
             let platform = platforms
                 .entry(agent.builder().origin())
                 .or_insert_with(|| Platform::new(1, self.rate_limit, &self.clock));
@@ -191,7 +195,10 @@ impl Fleet {
             };
             let supervised = Supervised {
                 workspace_id,
-                agent: agent.map_builder(share),
+                agent: match is_new {
+                    true => agent.map_builder(share),
+                    false => Err(AgentError::TwiceInFleet(workspace_id)),
+                },
                 start: platform.next_start(),
                 clock: Arc::clone(&self.clock),
                 on_event: Arc::clone(&self.on_event),

@@ -14,10 +14,14 @@ use super::agent::Ready;
 use super::{FleetEvent, OnEvent};
 use crate::connect::OnRegistered;
 use crate::life::describe;
+use crate::vitals::{Phase, Work};
 use crate::{AgentError, ErrorKind, Handler, RegisterOptions, Registration, StopReason};
 
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+/// No platform that is there again waits longer for an agent.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// An agent that ran for so long fails for the first time.
+const LIVED: Duration = Duration::from_secs(300);
 
 /// An agent of a fleet with what it needs to run.
 pub(super) struct Supervised {
@@ -55,7 +59,10 @@ impl Supervised {
         loop {
             tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => return Ok(StopReason::Cancelled),
+                () = self.cancel.cancelled() => {
+                    runs.ready.client.vitals().phase(Phase::Stopped(StopReason::Cancelled));
+                    return Ok(StopReason::Cancelled);
+                }
                 () = self.clock.sleep(wait) => {}
             }
             let started = self.clock.now();
@@ -63,7 +70,7 @@ impl Supervised {
                 Err(error) if may_start_again(&error) => error,
                 result => return result,
             };
-            if self.clock.now().saturating_sub(started) > LONGEST_BACKOFF {
+            if self.clock.now().saturating_sub(started) > LIVED {
                 backoff = FIRST_BACKOFF;
             }
             wait = backoff.mul_f64(1.0 - self.clock.jitter() / 2.0);
@@ -127,6 +134,9 @@ impl Runs {
     }
 
     fn restarting(&self, error: &AgentError, after: Duration) {
+        let vitals = self.ready.client.vitals();
+        vitals.start();
+        vitals.failed(Work::State, error);
         let workspace_id = self.ready.client.workspace_id();
         tracing::warn!(workspace = %workspace_id, error = describe(error), ?after, "the agent failed; starting it again");
         let event = FleetEvent::Restarting {

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use molecule_agent::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use molecule_agent::{
-    AgentError, AgentOutcome, CancellationToken, ClientBuilder, Connect, Fleet, FleetAgent,
-    FleetEvent, InboundMessage, RegisterOptions, RemoteAgentClient, StopReason, WorkspaceId,
+    AgentError, AgentOutcome, AgentStatus, CancellationToken, ClientBuilder, Connect, Fleet,
+    FleetAgent, FleetEvent, Handler, InboundMessage, RegisterOptions, RemoteAgentClient,
+    StopReason, WorkspaceId,
 };
 use molecule_emulator::EmulatorConfig;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::world::{ParseToken as _, Trouble, URL, World, shout};
@@ -273,29 +275,103 @@ async fn an_agent_that_fails_in_any_way_disturbs_no_other() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_agent_that_cannot_reach_the_platform_starts_when_it_can() {
+/// One of three cannot reach the platform for so many seconds.
+async fn check_outage(seconds: u64) {
     let crowd = Crowd::new(3).await;
     let unlucky = crowd.ids[1].to_string();
     crowd.world.trouble(move |request| {
-        request
-            .uri()
-            .path()
-            .contains(&unlucky)
-            .then_some(Trouble::Refused)
+        let meant = request.uri().path().contains(&unlucky);
+        meant.then_some(Trouble::Refused)
     });
     let mut fleet = crowd.fleet();
     (0..3).for_each(|number| fleet.add(FleetAgent::new(crowd.builder(number), shout)));
     let running = Running::start(fleet);
-    crowd.world.pass(120).await;
+    crowd.world.pass(seconds).await;
     assert!(crowd.is_online(0).await && crowd.is_online(2).await);
     assert!(!crowd.is_online(1).await);
     crowd.world.no_trouble();
-    crowd.world.pass(300).await;
-    assert_eq!(crowd.missing().await, 0);
+    crowd.world.pass(60).await;
+    assert_eq!(crowd.missing().await, 0, "after {seconds} s");
     for outcome in running.stop().await {
         assert_eq!(outcome.result.unwrap(), StopReason::Cancelled);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_cannot_reach_the_platform_is_there_within_a_minute_when_it_can() {
+    for seconds in [120, 700, 800, 900, 3600] {
+        check_outage(seconds).await;
+    }
+}
+
+type Shown = Arc<Mutex<Option<watch::Receiver<AgentStatus>>>>;
+
+/// An agent, and how it is from its first start on.
+fn shown(builder: ClientBuilder) -> (FleetAgent, Shown) {
+    let shown = Shown::default();
+    let made = Arc::clone(&shown);
+    let agent = FleetAgent::prepared_by(builder, move |client| {
+        *made.lock().unwrap() = Some(client.watch_status());
+        async { Ok(Arc::new(shout) as Arc<dyn Handler>) }
+    });
+    (agent, shown)
+}
+
+fn state(shown: &Shown) -> &'static str {
+    let shown = shown.lock().unwrap();
+    shown.as_ref().unwrap().borrow().state.as_str()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_waits_to_start_again_is_not_said_to_have_ended() {
+    let crowd = Crowd::new(1).await;
+    let (agent, shown) = shown(crowd.builder(0));
+    crowd.world.trouble(|_| Some(Trouble::Refused));
+    let running = Running::start(crowd.fleet().with_agent(agent));
+    crowd.world.pass(120).await;
+    for _ in 0..60 {
+        crowd.world.pass(1).await;
+        assert!(["starting", "disconnected"].contains(&state(&shown)));
+    }
+    crowd.world.no_trouble();
+    crowd.world.pass(60).await;
+    assert_eq!(state(&shown), "online");
+    running.stop().await;
+    assert_eq!(state(&shown), "stopped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_stopped_while_it_waits_to_start_again_has_ended() {
+    let crowd = Crowd::new(1).await;
+    let (agent, shown) = shown(crowd.builder(0));
+    crowd.world.trouble(|_| Some(Trouble::Refused));
+    let running = Running::start(crowd.fleet().with_agent(agent));
+    crowd.world.pass(120).await;
+    running.stop().await;
+    assert_eq!(state(&shown), "stopped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workspace_that_was_added_twice_has_one_agent() {
+    let crowd = Crowd::new(2).await;
+    let mut fleet = crowd.fleet();
+    for number in [0, 1, 0] {
+        fleet.add(FleetAgent::new(crowd.builder(number), shout));
+    }
+    let running = Running::start(fleet);
+    crowd.world.pass(60).await;
+    crowd.says(0, "hello").await;
+    crowd.world.pass(60).await;
+    assert_eq!(crowd.missing().await, 0);
+    assert_eq!(crowd.answers(0).await, ["HELLO"]);
+    let outcomes = running.stop().await;
+    let twice = outcomes[2].result.as_ref().unwrap_err();
+    assert_eq!(twice.kind(), molecule_agent::ErrorKind::Usage);
+    assert!(
+        twice.to_string().contains(&crowd.ids[0].to_string()),
+        "{twice}"
+    );
+    assert!(outcomes[0].result.is_ok() && outcomes[1].result.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
