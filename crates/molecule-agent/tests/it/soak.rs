@@ -36,8 +36,8 @@ const RESTART: Duration = Duration::from_secs(5);
 struct Soak {
     world: World,
     ids: Vec<WorkspaceId>,
-    /// The peers' own voices, on a network without faults.
-    voices: Vec<RemoteAgentClient>,
+    /// The peers' own voices, on a network without faults, each with a token of its own.
+    voices: Mutex<Vec<RemoteAgentClient>>,
     network: Arc<Network>,
     record: Arc<Record>,
     lives: Mutex<Vec<Life>>,
@@ -63,16 +63,10 @@ impl Soak {
         let (mut ids, mut voices) = (Vec::new(), Vec::new());
         for number in 0..AGENTS {
             let (id, token) = world.workspace(&format!("agent {number}")).await;
-            let builder = world.builder(id).inline_files();
-            builder
-                .build()
-                .unwrap()
-                .save_token(token.parse_token())
-                .await
-                .unwrap();
-            let voice = world.builder(id).token(token.parse_token());
+            let operator = operator(&world, id);
+            operator.save_token(token.parse_token()).await.unwrap();
             ids.push(id);
-            voices.push(voice.inline_files().build().unwrap());
+            voices.push(voice(&world, &operator).await);
         }
         let messages = plan.messages.clone();
         let record = Record::new(seed, clock.clone(), ids.clone(), messages, keep_trace);
@@ -81,7 +75,7 @@ impl Soak {
         Arc::new(Self {
             world,
             ids,
-            voices,
+            voices: Mutex::new(voices),
             network: Arc::new(network),
             record,
             lives: Mutex::new((0..AGENTS).map(|_| Life::default()).collect()),
@@ -215,7 +209,7 @@ impl Soak {
         rows.len()
     }
 
-    async fn step(&self, step: Step, plan: &Plan) {
+    async fn step(self: &Arc<Self>, step: Step, plan: &Plan) {
         match step {
             Step::Send(number) => self.send(number, plan).await,
             Step::Crash { agent, turns, down } => self.crash(agent, turns, down).await,
@@ -226,6 +220,10 @@ impl Soak {
             }
             Step::Pause(agent) => self.pause(agent, true).await,
             Step::Resume(agent) => self.pause(agent, false).await,
+            Step::Rotate(agent, None) => self.rotate(agent).await,
+            Step::Rotate(agent, Some(told_after)) => {
+                tokio::spawn(Arc::clone(self).replace(agent, told_after));
+            }
             Step::Outage {
                 agent,
                 weather,
@@ -252,7 +250,8 @@ impl Soak {
         match message.from {
             None => self.world.say(to, &text, &text).await,
             Some(from) => {
-                let said = self.voices[from].send_message(to, Text::text(&text, &text));
+                let voice = self.voices.lock().unwrap()[from].clone();
+                let said = voice.send_message(to, Text::text(&text, &text));
                 said.await.unwrap();
             }
         }
@@ -279,6 +278,27 @@ impl Soak {
         let path = format!("/workspaces/{}/{verb}", self.ids[agent]);
         let done = self.world.admin("POST", &path, Value::Null).await;
         assert!(done["status"].is_string(), "{done}");
+    }
+
+    /// As `token rotate` does beside a running agent.
+    async fn rotate(&self, agent: usize) {
+        self.record.rotated(agent, self.world.clock.now());
+        let rotated = operator(&self.world, self.ids[agent]).rotate_token().await;
+        rotated.unwrap();
+    }
+
+    /// All tokens are revoked, and the agent is told a new one later.
+    async fn replace(self: Arc<Self>, agent: usize, told_after: Duration) {
+        let (id, clock) = (self.ids[agent], &self.world.clock);
+        self.record.rotated(agent, clock.now() + told_after);
+        let token = self.world.platform.rotate_tokens(id).unwrap();
+        let token = token.parse_token();
+        let informed = self.world.builder(id).token(token.clone());
+        let informed = informed.inline_files().build().unwrap();
+        let voice = voice(&self.world, &informed).await;
+        self.voices.lock().unwrap()[agent] = voice;
+        clock.sleep(told_after).await;
+        operator(&self.world, id).save_token(token).await.unwrap();
     }
 
     /// Lives through all of it.
@@ -312,6 +332,18 @@ impl Soak {
         }
         dead
     }
+}
+
+/// Whoever looks after the agent, on a network without faults.
+fn operator(world: &World, id: WorkspaceId) -> RemoteAgentClient {
+    world.builder(id).inline_files().build().unwrap()
+}
+
+/// The same workspace under another token.
+async fn voice(world: &World, with_token: &RemoteAgentClient) -> RemoteAgentClient {
+    let token = with_token.create_token().await.unwrap();
+    let voice = world.builder(with_token.workspace_id()).token(token);
+    voice.inline_files().build().unwrap()
 }
 
 async fn soak(seed: u64, size: Size) {
@@ -354,6 +386,7 @@ async fn a_seed_fixes_everything_that_happens() {
         crashes: 4,
         outages: 3,
         pauses: 1,
+        rotations: 2,
     };
     let (one, other) = (trace(seed(7), size).await, trace(seed(7), size).await);
     let differs = one.iter().zip(&other).position(|(one, other)| one != other);
@@ -375,6 +408,7 @@ const PART: Size = Size {
     crashes: 5,
     outages: 4,
     pauses: 1,
+    rotations: 2,
 };
 
 /// The whole of it. It takes minutes, so that it runs when it is asked for: `cargo xtask soak`.
@@ -384,6 +418,7 @@ const DAY: Size = Size {
     crashes: 50,
     outages: 48,
     pauses: 6,
+    rotations: 24,
 };
 
 #[tokio::test(start_paused = true)]

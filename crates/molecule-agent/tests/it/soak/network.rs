@@ -12,6 +12,8 @@ use molecule_agent::transport::{
     Body, Bytes, CallOptions, Clock as _, Phase, Request, Response, Target, TransportError, within,
 };
 
+use serde_json::Value;
+
 use super::plan::{AGENTS, Weather};
 use super::record::Record;
 use crate::wire::Wire;
@@ -43,6 +45,14 @@ pub(super) enum Fault {
     CutBody,
     /// The second half of the answer takes so many seconds.
     SlowBody(u64),
+    /// The platform does its work, and its answer has the body of something else.
+    Garbage,
+    /// Every row of the log comes twice.
+    RowsTwice,
+    /// The rows of the log come in the opposite order.
+    RowsBackwards,
+    /// The row to go on from is said to be gone.
+    CursorPruned,
 }
 
 impl Fault {
@@ -61,14 +71,26 @@ impl Fault {
             Self::Unauthorized => "401",
             Self::CutBody => "body cut",
             Self::SlowBody(_) => "body slow",
+            Self::Garbage => "garbage",
+            Self::RowsTwice => "rows twice",
+            Self::RowsBackwards => "rows backwards",
+            Self::CursorPruned => "cursor pruned",
         }
     }
 
-    fn random(rng: &mut Rng) -> Self {
+    /// One that can happen to this request.
+    fn random(rng: &mut Rng, request: &Request) -> Self {
         if rng.u8(..100) >= TROUBLED {
             return Self::None;
         }
-        match rng.u8(..13) {
+        let lists_rows = request.uri().path().ends_with("/activity");
+        let query = request.uri().query().unwrap_or_default();
+        let kinds = match (lists_rows, query.contains("since_id=")) {
+            (true, true) => 17,
+            (true, false) => 16,
+            _ => 14,
+        };
+        match rng.u8(..kinds) {
             0 => Self::Refused,
             1 => Self::Dropped,
             2 => Self::AnswerLost,
@@ -82,7 +104,11 @@ impl Fault {
             10 => Self::CutBody,
             11 => Self::SlowBody(rng.u64(1..10)),
             // Longer than anybody waits.
-            _ => Self::SlowBody(100),
+            12 => Self::SlowBody(100),
+            13 => Self::Garbage,
+            14 => Self::RowsTwice,
+            15 => Self::RowsBackwards,
+            _ => Self::CursorPruned,
         }
     }
 
@@ -156,7 +182,7 @@ impl Network {
         agent: usize,
         request: Request,
     ) -> impl Future<Output = Answer> + Send + 'static {
-        let (fault, up, down) = self.draw(agent);
+        let (fault, up, down) = self.draw(agent, &request);
         self.record.request(agent, &request, fault);
         async move {
             self.clock.sleep(up).await;
@@ -167,7 +193,7 @@ impl Network {
     }
 
     /// What happens to the next request, and how long it takes there and back.
-    fn draw(&self, agent: usize) -> (Fault, Duration, Duration) {
+    fn draw(&self, agent: usize, request: &Request) -> (Fault, Duration, Duration) {
         let line = &self.lines[agent];
         let mut rng = line.rng.lock().unwrap();
         let now = self.clock.now();
@@ -176,7 +202,7 @@ impl Network {
             .lock()
             .unwrap()
             .filter(|(_, until)| now < *until);
-        let random = Fault::random(&mut rng);
+        let random = Fault::random(&mut rng, request);
         let fault = outage.map_or(random, |(weather, _)| Fault::of(weather, &mut rng));
         let (up, down) = (rng.u64(1..40), rng.u64(1..40));
         (
@@ -220,6 +246,23 @@ impl Network {
                 let pause = Duration::from_secs(seconds);
                 self.halved(served().await?, target, Some(pause)).await
             }
+            Fault::Garbage => {
+                let (mut head, _) = served().await?.into_parts();
+                head.headers.remove("content-length");
+                Ok(Response::from_parts(head, Body::from("<html>sorry</html>")))
+            }
+            Fault::RowsTwice => {
+                with_rows(served().await?, |rows| {
+                    rows.into_iter()
+                        .flat_map(|row| [row.clone(), row])
+                        .collect()
+                })
+                .await
+            }
+            Fault::RowsBackwards => {
+                with_rows(served().await?, |rows| rows.into_iter().rev().collect()).await
+            }
+            Fault::CursorPruned => Ok(answer(410, r#"{"error":"since_id not found"}"#)),
         }
     }
 
@@ -270,6 +313,18 @@ impl Network {
         let body = axum::body::Body::from_stream(pieces).map_err(move |_| broken(&target));
         Ok(Response::from_parts(head, Body::wrap(body)))
     }
+}
+
+/// The answer with other rows, if it has rows.
+async fn with_rows(response: Response, change: impl FnOnce(Vec<Value>) -> Vec<Value>) -> Answer {
+    let (mut head, body) = response.into_parts();
+    let bytes = body.collect().await?;
+    let bytes = match serde_json::from_slice(&bytes) {
+        Ok(rows) => serde_json::to_vec(&change(rows)).unwrap().into(),
+        Err(_) => bytes,
+    };
+    head.headers.remove("content-length");
+    Ok(Response::from_parts(head, bytes.into()))
 }
 
 fn broken(target: &Target) -> TransportError {

@@ -20,6 +20,7 @@ pub(crate) struct Size {
     pub(crate) crashes: usize,
     pub(crate) outages: usize,
     pub(crate) pauses: u32,
+    pub(crate) rotations: u32,
 }
 
 /// A message, and what becomes of it.
@@ -72,6 +73,9 @@ pub(super) enum Step {
     Strike(usize, Blow),
     Pause(usize),
     Resume(usize),
+    /// The agent's token is replaced. Unless it is done beside the agent, which has the new one before the old one is revoked, the agent is
+    /// told the new one so much later.
+    Rotate(usize, Option<Duration>),
 }
 
 /// Everything that happens, in order.
@@ -88,12 +92,14 @@ impl Plan {
             day: Duration::from_secs(size.hours * 3600),
             steps: Vec::new(),
             pauses: Vec::new(),
+            sent: Vec::new(),
         };
         maker.pauses(size.pauses);
+        let messages = maker.messages(size.messages);
         (0..size.outages).for_each(|_| maker.outage());
         (0..size.crashes).for_each(|_| maker.crash());
         (0..size.hours * 12).for_each(|_| maker.strike());
-        let messages = maker.messages(size.messages);
+        maker.rotations(size.rotations);
         maker.steps.sort_by_key(|(at, _)| *at);
         Self {
             messages,
@@ -108,6 +114,8 @@ struct Maker {
     steps: Vec<(Duration, Step)>,
     /// From when to when.
     pauses: Vec<(Duration, Duration)>,
+    /// When a message is sent, and to whom.
+    sent: Vec<(Duration, usize)>,
 }
 
 impl Maker {
@@ -163,9 +171,15 @@ impl Maker {
             0..7 => self.seconds(1..20),
             _ => self.seconds(20..180),
         };
-        let (agent, turns) = (self.agent(), self.rng.usize(..100));
         // Where somebody works, a crash does more harm: most come just after a message.
-        let at = self.moment();
+        let (at, agent) = match self.rng.u8(..10) {
+            0..8 => {
+                let (sent, to) = self.sent[self.rng.usize(..self.sent.len())];
+                (sent + self.seconds(0..2), to)
+            }
+            _ => (self.moment(), self.agent()),
+        };
+        let turns = self.rng.usize(..100);
         self.steps.push((at, Step::Crash { agent, turns, down }));
     }
 
@@ -179,6 +193,18 @@ impl Maker {
         self.steps.push((at, Step::Strike(agent, blow)));
     }
 
+    /// Spread over the day, so that one is over before the next. Nobody replaces the token of a workspace that is paused.
+    fn rotations(&mut self, count: u32) {
+        for number in 0..count {
+            let share = self.day / count;
+            let within = self.rng.u64(60..share.as_secs() / 2);
+            let at = share * number + Duration::from_secs(within);
+            let told_after = self.rng.bool().then(|| self.seconds(1..120));
+            let agent = self.rng.usize(..PAUSED);
+            self.steps.push((at, Step::Rotate(agent, told_after)));
+        }
+    }
+
     /// In the order in which they are sent.
     fn messages(&mut self, count: usize) -> Vec<Message> {
         let mut times: Vec<_> = (0..count).map(|_| self.moment()).collect();
@@ -188,6 +214,8 @@ impl Maker {
         for (number, (at, _)) in messages.iter().enumerate() {
             self.steps.push((*at, Step::Send(number)));
         }
+        let sent = messages.iter().map(|(at, message)| (*at, message.to));
+        self.sent = sent.collect();
         messages.into_iter().map(|(_, message)| message).collect()
     }
 

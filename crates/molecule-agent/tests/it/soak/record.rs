@@ -261,6 +261,15 @@ impl Record {
         this.excused = this.excused.max(until);
     }
 
+    /// The agent's token is replaced, and it is told of the new one then.
+    pub(super) fn rotated(&self, agent: usize, until: Duration) {
+        self.note(&format!("{agent} another token, known at {until:?}"));
+        self.count("tokens replaced");
+        let mut seen = self.seen();
+        let this = &mut seen.agents[agent];
+        this.excused = this.excused.max(until);
+    }
+
     pub(super) fn registered(&self, agent: usize) {
         self.note(&format!("{agent} online"));
         let now = self.clock.now();
