@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ struct Connection {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     budget: Option<RateBudget>,
+    has_cursors: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for ClientBuilder {
@@ -255,16 +257,18 @@ impl ClientBuilder {
         origin(&self.platform)
     }
 
-    /// Takes time, connections and budget from others, where it was not given its own.
+    /// Takes time, connections and budget from others, where it was not given its own, and learns with them what the platform can.
     pub(crate) fn sharing(
         mut self,
         clock: &Arc<dyn Clock>,
         budget: RateBudget,
+        has_cursors: &Arc<AtomicBool>,
         transports: &mut Transports,
     ) -> Result<Self, AgentError> {
         let own = &mut self.connection;
         own.clock.get_or_insert_with(|| Arc::clone(clock));
         own.budget.get_or_insert(budget);
+        own.has_cursors = Arc::clone(has_cursors);
         if own.transport.is_none() {
             own.transport = Some(transports.get(own.ca_file.as_ref())?);
         }
@@ -283,6 +287,7 @@ impl ClientBuilder {
             .state_dir
             .map_or_else(|| default_state_dir(&self.workspace_id), Ok)?;
         let clock = self.connection.clock();
+        let has_cursors = Arc::clone(&self.connection.has_cursors);
         let foreign = Foreign::new(
             self.allow_private_peers,
             self.connection.ca_file.clone(),
@@ -312,6 +317,7 @@ impl ClientBuilder {
             poll_interval,
             started: clock.now(),
             clock,
+            has_cursors,
             caller,
             peers: Peers::new(PeerCache::new().with_ttl(self.url_cache_ttl)),
             foreign,

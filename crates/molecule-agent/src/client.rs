@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) poll_interval: Duration,
     pub(crate) started: Duration,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether the platform is known to have cursors.
+    pub(crate) has_cursors: Arc<AtomicBool>,
     pub(crate) caller: Caller,
     pub(crate) peers: Peers,
     pub(crate) foreign: Foreign,

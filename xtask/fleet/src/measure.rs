@@ -166,12 +166,12 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Waits until all are online, which takes a few minutes at most.
+    /// Waits until all are online and hear of messages, which takes a few minutes at most.
     async fn until_online(&self, agents: &mut Agents) -> Result<()> {
         loop {
             agents.listen(self.clock.sleep(EVERY)).await?;
             let online = self.line(agents).await?;
-            if online == self.members.len() {
+            if online == self.members.len() && agents.last.streams() >= online as u64 {
                 return Ok(());
             }
             ensure!(

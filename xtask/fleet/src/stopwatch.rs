@@ -75,6 +75,13 @@ pub(crate) struct Report {
     pub(crate) latency: Percentiles,
 }
 
+impl Report {
+    /// How many streams of events were opened.
+    pub(crate) fn streams(&self) -> u64 {
+        self.kinds.get("GET stream").copied().unwrap_or_default()
+    }
+}
+
 impl Counts {
     pub(crate) fn new(heartbeat_interval: Duration, clock: Arc<dyn Clock>) -> Self {
         Self {

@@ -4,7 +4,7 @@ use molecule_protocol::endpoints::A2aRefusal;
 use molecule_protocol::{
     ActivityId, ActivityRow, ApiError, InboundMessage, Message, Refusal, Sender,
 };
-use molecule_transport::{Phase, TransportError};
+use molecule_transport::{Phase, Priority, TransportError};
 use uuid::Uuid;
 
 use crate::inbound::{MAX_ROWS, PagesBack};
@@ -152,7 +152,7 @@ impl<'a> Reply<'a> {
 
     /// An empty log had no row to start from, and one that was pruned since is as good as empty.
     async fn is_in_what_is_left(&self) -> Result<bool, AgentError> {
-        let mut pages = PagesBack::new(self.client, &FetchInbound::new());
+        let mut pages = PagesBack::new(self.client, &FetchInbound::new(), Priority::Message);
         while let Some(rows) = pages.next().await? {
             if self.is_in(&rows) {
                 return Ok(true);

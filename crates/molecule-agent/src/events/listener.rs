@@ -106,12 +106,18 @@ struct Ear {
     client: RemoteAgentClient,
     /// What the log was told last.
     told: EventsState,
+    /// There was a stream before, after which something may have been missed.
+    has_heard: bool,
 }
 
 impl Ear {
     const fn new(client: RemoteAgentClient) -> Self {
         let told = EventsState::Off;
-        Self { client, told }
+        Self {
+            client,
+            told,
+            has_heard: false,
+        }
     }
 
     fn turn(&self, state: EventsState) {
@@ -125,7 +131,10 @@ impl Ear {
             EventNotice::Connected => {
                 self.turn(EventsState::Flowing);
                 wakes.poll.trigger();
-                wakes.state.trigger();
+                // The first time it was just asked for.
+                if std::mem::replace(&mut self.has_heard, true) {
+                    wakes.state.trigger();
+                }
                 self.tell(EventsState::Flowing, None);
             }
             EventNotice::Disconnected => {

@@ -6,6 +6,7 @@ mod supervise;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use molecule_protocol::WorkspaceId;
@@ -188,10 +189,14 @@ impl Fleet {
                 .entry(agent.builder().origin())
                 .or_insert_with(|| Platform::new(1, self.rate_limit, &self.clock));
             let (cadence, budget) = (platform.cadence, platform.budget.clone());
+            let has_cursors = Arc::clone(&platform.has_cursors);
             let share = |builder: ClientBuilder| {
-                builder
-                    .in_cadence(&cadence)
-                    .sharing(&self.clock, budget, &mut transports)
+                builder.in_cadence(&cadence).sharing(
+                    &self.clock,
+                    budget,
+                    &has_cursors,
+                    &mut transports,
+                )
             };
             let supervised = Supervised {
                 workspace_id,
@@ -236,6 +241,8 @@ type Agent = AbortOnDropHandle<Result<StopReason, AgentError>>;
 struct Platform {
     cadence: Cadence,
     budget: RateBudget,
+    /// Whether it is known to have cursors.
+    has_cursors: Arc<AtomicBool>,
     between_starts: Duration,
     started: u32,
 }
@@ -245,6 +252,7 @@ impl Platform {
         Self {
             cadence: Cadence::for_agents(agents, limit),
             budget: RateBudget::new(limit, Arc::clone(clock)),
+            has_cursors: Arc::default(),
             between_starts: Cadence::between_starts(limit),
             started: 0,
         }

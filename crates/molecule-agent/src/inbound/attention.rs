@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use molecule_transport::{Clock, Priority};
+use molecule_transport::Clock;
 
 use crate::events::Listener;
 use crate::wake::Alarm;
@@ -50,6 +50,12 @@ impl Attention {
         }
     }
 
+    /// Waits until a message may be there. It may be dropped while it waits.
+    pub(super) async fn rings(&mut self) {
+        self.alarm.rings().await;
+        self.rung = true;
+    }
+
     fn interval(&self, usual: Duration) -> Duration {
         let hears = self.listener.as_ref().is_some_and(Listener::hears);
         match (self.unmet, hears) {
@@ -60,19 +66,15 @@ impl Attention {
         }
     }
 
-    /// How urgent the next poll is: a message that was heard of should not wait behind routine.
-    pub(super) const fn priority(&self) -> Priority {
-        if self.rung {
-            Priority::Message
-        } else {
-            Priority::Poll
-        }
+    /// Whether a message was heard of, which should not wait behind routine.
+    pub(super) const fn has_rung(&self) -> bool {
+        self.rung
     }
 
-    /// A poll is done, and has found a message or not.
-    pub(super) fn polled(&mut self, found: bool) {
-        self.unmet = self.rung && !found;
-        self.rung = false;
+    /// A poll is done. Whether it heeds what was heard of, and has found a message.
+    pub(super) const fn polled(&mut self, heeds: bool, found: bool) {
+        self.unmet = heeds && !found;
+        self.rung &= !heeds;
     }
 }
 

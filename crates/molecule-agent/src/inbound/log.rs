@@ -69,7 +69,7 @@ impl InboundLog {
         since: Since,
     ) -> Result<Self, AgentError> {
         client.require_polling()?;
-        if client.cursor_support().await? == CursorSupport::No {
+        if client.known_cursor_support().await? == CursorSupport::No {
             return Err(AgentError::PollModeUnsupported { source: None });
         }
         let path = path.unwrap_or_else(|| client.state_dir().join("cursor"));
@@ -104,13 +104,13 @@ impl InboundLog {
     pub(super) async fn poll_as(&self, priority: Priority) -> Result<Batch, AgentError> {
         let position = self.cursor.position();
         if position == ActivityId::NIL {
-            return self.window().await;
+            return self.window(priority).await;
         }
         let query = FetchInbound::new()
             .with_since_id(position)
             .with_limit(MAX_ROWS);
         match self.client.fetch_rows_as(&query, priority).await {
-            Err(AgentError::Api(ApiError::Gone(_))) => self.window().await,
+            Err(AgentError::Api(ApiError::Gone(_))) => self.window(priority).await,
             page => Ok(self.batch(page?)),
         }
     }
@@ -176,7 +176,7 @@ impl InboundLog {
     async fn heads(&self, query: &FetchInbound) -> Result<Vec<Head>, AgentError> {
         let me = self.client.workspace_id();
         let (mut heads, mut seen) = (Vec::new(), HashSet::new());
-        let mut pages = PagesBack::new(&self.client, query);
+        let mut pages = PagesBack::new(&self.client, query, Priority::Poll);
         while let Some(rows) = pages.next().await? {
             let fresh = rows.iter().rev().filter(|row| seen.insert(row.id));
             heads.extend(fresh.map(|row| Head::of(row, &me)));
@@ -187,9 +187,9 @@ impl InboundLog {
 
     /// The oldest page of what the platform still has and the agent is not done with; the next poll goes on from there. It never
     /// jumps to now: nothing is lost.
-    async fn window(&self) -> Result<Batch, AgentError> {
+    async fn window(&self, priority: Priority) -> Result<Batch, AgentError> {
         let mut batch = Batch::default();
-        let mut pages = PagesBack::new(&self.client, &FetchInbound::new());
+        let mut pages = PagesBack::new(&self.client, &FetchInbound::new(), priority);
         while let Some(rows) = pages.next().await? {
             let is_last = rows.iter().any(|row| self.cursor.is_done_with(row));
             let items = self.items(self.after_bare(rows));

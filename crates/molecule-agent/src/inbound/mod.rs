@@ -7,6 +7,7 @@ mod pages;
 mod poll;
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 pub use cursor::Cursor;
 pub use log::{Batch, InboundLog, Item};
@@ -149,7 +150,7 @@ impl RemoteAgentClient {
     /// # Errors
     /// When the platform refuses, or gives no usable answer.
     pub async fn find_inbound(&self, id: ActivityId) -> Result<Option<InboundMessage>, AgentError> {
-        let mut pages = PagesBack::new(self, &FetchInbound::new());
+        let mut pages = PagesBack::new(self, &FetchInbound::new(), Priority::Message);
         while let Some(rows) = pages.next().await? {
             if let Some(row) = rows.into_iter().find(|row| row.id == id) {
                 return Ok(match row.inbound(&self.workspace_id()) {
@@ -174,6 +175,17 @@ impl RemoteAgentClient {
             Err(AgentError::Api(ApiError::Gone(_))) => Ok(CursorSupport::Yes),
             Err(error) => Err(error),
         }
+    }
+
+    /// The same, unless this agent, or another of its fleet, has found out that it does.
+    pub(crate) async fn known_cursor_support(&self) -> Result<CursorSupport, AgentError> {
+        let has_cursors = &self.settings().has_cursors;
+        if has_cursors.load(Ordering::Relaxed) {
+            return Ok(CursorSupport::Yes);
+        }
+        let support = self.cursor_support().await?;
+        has_cursors.store(support == CursorSupport::Yes, Ordering::Relaxed);
+        Ok(support)
     }
 
     /// Messages that are pushed elsewhere cannot be polled for.

@@ -13,6 +13,7 @@ const FARTHEST: usize = 10_000;
 pub(crate) struct PagesBack<'a> {
     client: &'a RemoteAgentClient,
     query: FetchInbound,
+    priority: Priority,
     /// How many rows came, with those that came twice.
     rows: usize,
     ended: bool,
@@ -20,9 +21,14 @@ pub(crate) struct PagesBack<'a> {
 
 impl<'a> PagesBack<'a> {
     /// Those of the rows that `query` asks for.
-    pub(crate) fn new(client: &'a RemoteAgentClient, query: &FetchInbound) -> Self {
+    pub(crate) fn new(
+        client: &'a RemoteAgentClient,
+        query: &FetchInbound,
+        priority: Priority,
+    ) -> Self {
         Self {
             client,
+            priority,
             query: query.clone().with_limit(MAX_ROWS),
             rows: 0,
             ended: false,
@@ -37,7 +43,7 @@ impl<'a> PagesBack<'a> {
         }
         let page = self
             .client
-            .fetch_rows_as(&self.query, Priority::Poll)
+            .fetch_rows_as(&self.query, self.priority)
             .await?;
         self.go_back(&page);
         Ok(Some(page.rows))

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use molecule_protocol::InboundMessage;
@@ -9,7 +11,7 @@ use molecule_transport::{BoxFuture, Priority};
 use tracing::Instrument as _;
 
 use super::attention::Attention;
-use super::{InboundLog, Item};
+use super::{Batch, InboundLog, Item};
 use crate::builder::check_interval;
 use crate::{AgentError, DeliveryError, EventsMode, InboundDelivery, Received, RemoteAgentClient};
 
@@ -91,7 +93,7 @@ pub struct PollDelivery {
     client: RemoteAgentClient,
     options: PollOptions,
     log: Option<InboundLog>,
-    /// There is one once a poll had to wait.
+    /// There is one once a message was asked for.
     attention: Option<Attention>,
     /// Rows that were fetched and are not done with, oldest first.
     fetched: VecDeque<Item>,
@@ -160,6 +162,7 @@ impl PollDelivery {
     }
 
     async fn next(&mut self) -> Result<Received, DeliveryError> {
+        self.attention();
         self.open().await?;
         if let Some(message) = self.first_message() {
             return Ok(message);
@@ -175,24 +178,27 @@ impl PollDelivery {
 
     async fn wait(&mut self) {
         let interval = self.interval();
+        let clock = Arc::clone(self.client.clock());
+        self.attention().pause(clock.as_ref(), interval).await;
+    }
+
+    /// Events are listened to from the first message that is asked for.
+    fn attention(&mut self) -> &mut Attention {
         let start = || Attention::start(&self.client, self.options.events);
-        let attention = self.attention.get_or_insert_with(start);
-        attention
-            .pause(self.client.clock().as_ref(), interval)
-            .await;
+        self.attention.get_or_insert_with(start)
     }
 
     async fn poll(&mut self) -> Result<Received, AgentError> {
-        let attention = self.attention.as_ref();
-        let priority = attention.map_or(Priority::Poll, Attention::priority);
+        self.log().await?;
         let span = tracing::error_span!("poll", workspace = %self.client.workspace_id());
-        let batch = self.log().await?.poll_as(priority).instrument(span).await?;
+        let (Some(log), Some(attention)) = (&self.log, &mut self.attention) else {
+            return Ok(Received::Nothing);
+        };
+        let (batch, heeds) = fetch(log, attention).instrument(span).await?;
         self.caught_up = !batch.more;
         self.fetched = batch.items.into();
         let message = self.first_message();
-        if let Some(attention) = &mut self.attention {
-            attention.polled(message.is_some());
-        }
+        self.attention().polled(heeds, message.is_some());
         Ok(message.unwrap_or(Received::Nothing))
     }
 
@@ -205,6 +211,29 @@ impl PollDelivery {
             .await?;
         self.fetched.drain(..rows);
         Ok(())
+    }
+}
+
+/// What came, and whether that heeds what was heard of. A routine poll may have to wait for long where many agents share a limit:
+/// when a message is heard of meanwhile, another poll overtakes it. The routine one may have looked before the message was there.
+async fn fetch(log: &InboundLog, attention: &mut Attention) -> Result<(Batch, bool), AgentError> {
+    if attention.has_rung() {
+        return Ok((log.poll_as(Priority::Message).await?, true));
+    }
+    let mut routine = pin!(log.poll_as(Priority::Poll));
+    tokio::select! {
+        biased;
+        batch = &mut routine => return Ok((batch?, false)),
+        () = attention.rings() => {}
+    }
+    let mut urgent = pin!(log.poll_as(Priority::Message));
+    tokio::select! {
+        biased;
+        batch = &mut urgent => Ok((batch?, true)),
+        batch = &mut routine => match batch? {
+            batch if batch.items.is_empty() => Ok((urgent.await?, true)),
+            batch => Ok((batch, false)),
+        },
     }
 }
 

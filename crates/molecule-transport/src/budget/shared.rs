@@ -60,6 +60,8 @@ struct State {
     next_member: Member,
     /// Those who wait. The first of the queue keeps the time for all.
     wakers: BTreeMap<Ticket, Waker>,
+    /// Who keeps the time, and until when, so that nobody tells it again: it may be of the same task as the one who tells.
+    keeper: Option<(Ticket, Option<Duration>)>,
     /// Those whose turn it is, and who do not know it yet.
     granted: BTreeSet<Ticket>,
 }
@@ -72,6 +74,7 @@ impl RateBudget {
             schedule: Schedule::new(limit),
             next_member: 0,
             wakers: BTreeMap::new(),
+            keeper: None,
             granted: BTreeSet::new(),
         };
         let state = Mutex::new(state);
@@ -191,9 +194,14 @@ impl State {
                     self.granted.insert(ticket);
                     self.wake(ticket);
                 }
-                Next::Wait(ticket, at) if Some(ticket) == me => return at,
-                Next::Wait(ticket, _) => {
-                    self.wake(ticket);
+                Next::Wait(ticket, at) if Some(ticket) == me => {
+                    self.keeper = Some((ticket, at));
+                    return at;
+                }
+                Next::Wait(ticket, at) => {
+                    if self.keeper != Some((ticket, at)) {
+                        self.wake(ticket);
+                    }
                     return None;
                 }
                 Next::Nobody => return None,

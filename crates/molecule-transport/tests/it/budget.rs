@@ -192,3 +192,15 @@ async fn a_turn_that_nobody_came_for_is_not_lost() {
     assert!(clock.now() - before <= Duration::from_secs(61));
     assert_eq!(budget.waiting(), 0);
 }
+
+/// One keeps the time, and is not woken by the other for that; else the task would never rest.
+#[tokio::test(start_paused = true)]
+async fn a_task_may_wait_for_two_turns_at_once() {
+    let clock = SimulatedClock::new();
+    let budget = RateBudget::new(1, Arc::new(clock.clone()));
+    let share = budget.join();
+    once(&share).await;
+    let routine = async { drop(share.turn(Priority::Poll).await) };
+    tokio::join!(biased; routine, once(&share));
+    assert!(clock.now() > Duration::from_secs(60), "{:?}", clock.now());
+}
