@@ -4,8 +4,16 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::Duration;
+
+use molecule_agent::transport::{Clock as _, SystemClock};
 
 use crate::exit::{Exit, Problem};
+
+/// How long `status`, `doctor` or `inbox dead` may have it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often to look whether it is free.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The lock on an agent's directory. The system gives it back when the process ends, however it ends.
 #[derive(Debug)]
@@ -15,18 +23,23 @@ pub(crate) struct AgentLock {
 }
 
 impl AgentLock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock, or says who has it. Who only looks has it for a moment, which is waited for.
     ///
     /// # Errors
     /// When another process has it, or the directory cannot be written to.
-    pub(crate) fn take(dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn take(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join("agent.lock");
         let failed = |error| unusable(error, &path);
         let mut file = open(dir, &path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(file, dir).into()),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        let clock = SystemClock::new();
+        let end = clock.now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if clock.now() < end => clock.sleep(PAUSE).await,
+                Err(TryLockError::WouldBlock) => return Err(held(file, dir).into()),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
         }
         file.set_len(0).map_err(failed)?;
         // On a full disk the holder has no name, but it holds.
@@ -93,17 +106,30 @@ fn held(file: File, dir: &Path) -> Problem {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_second_agent_is_told_who_the_first_is() {
+    #[tokio::test]
+    async fn the_second_agent_is_told_who_the_first_is() {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("deep/er");
-        let first = AgentLock::take(&deep).unwrap();
-        let error = AgentLock::take(&deep).unwrap_err();
+        let first = AgentLock::take(&deep).await.unwrap();
+        let error = AgentLock::take(&deep).await.unwrap_err();
         assert_eq!(Exit::of(&error), Exit::Locked);
         let holder = format!("(process {})", std::process::id());
         assert!(error.to_string().contains(&holder), "{error}");
         drop(first);
-        let _third = AgentLock::take(&deep).unwrap();
+        let _third = AgentLock::take(&deep).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_only_looks_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let looks = AgentLock::take(dir.path()).await.unwrap();
+        let takes = AgentLock::take(dir.path());
+        let leaves = async {
+            tokio::task::yield_now().await;
+            drop(looks);
+        };
+        let (taken, ()) = tokio::join!(takes, leaves);
+        let _taken = taken.unwrap();
     }
 
     fn check_hint(kind: io::ErrorKind, expect: &str) {

@@ -8,9 +8,13 @@ const BASE: u64 = 128;
 /// Connections, the lock, the socket, and files that are written.
 const FOR_AN_AGENT: u64 = 5;
 
-/// Raises the soft limit as far as so many agents need, and the hard limit allows. Where that is not enough, it is said.
-pub(crate) fn make_room_for(agents: usize) {
-    let needed = BASE + FOR_AN_AGENT * agents as u64;
+/// A child process: its three pipes, and what tells of its end.
+const FOR_A_HANDLER: u64 = 4;
+
+/// Raises the soft limit as far as agents need of which each may run so many handlers at the same time, and the hard limit allows. Where
+/// that is not enough, it is said.
+pub(crate) fn make_room_for(handlers: impl IntoIterator<Item = u32>) {
+    let needed = needed(handlers);
     let limit = getrlimit(Resource::Nofile);
     let Some(current) = raised(limit, needed) else {
         return;
@@ -23,9 +27,15 @@ pub(crate) fn make_room_for(agents: usize) {
         tracing::warn!(
             needed,
             limit = current,
-            "the limit of open files may be too low for so many agents; raise it with `ulimit -n`"
+            "the limit of open files may be too low for so many agents and handlers; raise it with `ulimit -n`"
         );
     }
+}
+
+fn needed(handlers: impl IntoIterator<Item = u32>) -> u64 {
+    let each = handlers.into_iter().map(u64::from);
+    let agents = each.map(|handlers| FOR_AN_AGENT + FOR_A_HANDLER * handlers);
+    BASE + agents.sum::<u64>()
 }
 
 /// The soft limit to set; `None` if the present one is enough.
@@ -41,6 +51,12 @@ mod tests {
 
     fn check(current: Option<u64>, maximum: Option<u64>, expect: Option<u64>) {
         assert_eq!(raised(Rlimit { current, maximum }, 1000), expect);
+    }
+
+    #[test]
+    fn handlers_need_more_than_agents() {
+        assert_eq!(needed([4]), 128 + 5 + 16);
+        assert_eq!(needed([1, 1000]), 128 + 2 * 5 + 4 * 1001);
     }
 
     #[test]

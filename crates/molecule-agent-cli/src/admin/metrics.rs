@@ -56,8 +56,13 @@ const GAUGES: &[(&str, &str, Number)] = &[
         Some(status.dead as f64)
     }),
     (
+        "registered",
+        "Whether the platform counts the agent as registered",
+        |status| Some(f64::from(status.registered)),
+    ),
+    (
         "receiving",
-        "Whether messages can come: neither the last poll nor the journal failed",
+        "Whether messages can come: neither the last poll nor the journal failed, and that has room",
         |status| Some(f64::from(status.receiving)),
     ),
     ("events", "Whether the platform's events arrive", |status| {
@@ -91,7 +96,7 @@ type Number = fn(&AgentStatus) -> Option<f64>;
 /// The text that Prometheus asks for.
 pub(super) fn text(agents: &Agents) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
-    registry.register_collector(Box::new(Numbers(agents.rows())));
+    registry.register_collector(Box::new(Numbers::of(agents)));
     let mut page = String::new();
     text::encode(&mut page, &registry)?;
     Ok(page)
@@ -99,7 +104,12 @@ pub(super) fn text(agents: &Agents) -> Result<String, fmt::Error> {
 
 /// The agents at one moment.
 #[derive(Debug)]
-struct Numbers(Vec<Row>);
+struct Numbers {
+    /// Those that started.
+    rows: Vec<Row>,
+    /// What each is doing.
+    states: Vec<(WorkspaceId, &'static str)>,
+}
 
 impl Collector for Numbers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -114,6 +124,14 @@ impl Collector for Numbers {
 }
 
 impl Numbers {
+    fn of(agents: &Agents) -> Self {
+        let states = agents.all().into_iter();
+        Self {
+            rows: agents.rows(),
+            states: states.map(|(id, agent)| (id, agent.state())).collect(),
+        }
+    }
+
     fn family(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
@@ -121,7 +139,7 @@ impl Numbers {
         number: Number,
     ) -> fmt::Result {
         let mut family = encoder.encode_descriptor(name, help, None, kind)?;
-        for row in &self.0 {
+        for row in &self.rows {
             let Some(number) = number(&row.status) else {
                 continue;
             };
@@ -139,10 +157,10 @@ impl Numbers {
     fn states(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "What the agent is doing: 1 for its state, 0 for the others";
         let mut family = encoder.encode_descriptor("state", help, None, MetricType::Gauge)?;
-        for row in &self.0 {
+        for (id, current) in &self.states {
             for state in STATES {
-                let labels = [workspace(row.workspace_id), ("state", state.to_owned())];
-                let is_it = i64::from(row.status.state.as_str() == state);
+                let labels = [workspace(*id), ("state", state.to_owned())];
+                let is_it = i64::from(*current == state);
                 ConstGauge::new(is_it).encode(family.encode_family(&labels)?)?;
             }
         }

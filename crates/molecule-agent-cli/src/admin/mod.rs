@@ -19,10 +19,21 @@ pub(crate) use client::AgentClient;
 pub(crate) use listen::{AdminAddress, listen};
 pub(crate) use socket::AgentSocket;
 
-/// The agents of this process, those too that have not started yet.
+/// The agents of this process, those too that have not started yet, or never could.
 #[derive(Debug, Clone)]
 pub(crate) struct Agents {
-    all: Arc<Mutex<BTreeMap<WorkspaceId, Option<Watched>>>>,
+    all: Arc<Mutex<BTreeMap<WorkspaceId, Known>>>,
+}
+
+/// What is known of an agent.
+#[derive(Debug, Clone)]
+enum Known {
+    /// It is to start.
+    Expected,
+    /// It started, and says itself how it is.
+    Started(Watched),
+    /// It ended before it started.
+    Ended,
 }
 
 /// An agent that runs, or did.
@@ -48,7 +59,7 @@ struct Row {
 impl Agents {
     /// Agents that are to start.
     pub(crate) fn expected(ids: impl IntoIterator<Item = WorkspaceId>) -> Self {
-        let all = ids.into_iter().map(|id| (id, None)).collect();
+        let all = ids.into_iter().map(|id| (id, Known::Expected)).collect();
         Self {
             all: Arc::new(Mutex::new(all)),
         }
@@ -56,19 +67,47 @@ impl Agents {
 
     /// Takes note of an agent that starts.
     pub(crate) fn add(&self, agent: Watched) {
-        self.lock().insert(agent.workspace_id, Some(agent));
+        self.lock()
+            .insert(agent.workspace_id, Known::Started(agent));
     }
 
-    fn all(&self) -> BTreeMap<WorkspaceId, Option<Watched>> {
+    /// Takes note of the end of an agent; of one that started it shows already.
+    pub(crate) fn ended(&self, id: WorkspaceId) {
+        match self.lock().get_mut(&id) {
+            Some(known @ Known::Expected) => *known = Known::Ended,
+            _ => {}
+        }
+    }
+
+    fn all(&self) -> BTreeMap<WorkspaceId, Known> {
         self.lock().clone()
     }
 
     fn rows(&self) -> Vec<Row> {
-        self.all().into_values().flatten().map(Row::of).collect()
+        let all = self.all().into_values();
+        all.filter_map(Known::started).map(Row::of).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkspaceId, Option<Watched>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkspaceId, Known>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn started(self) -> Option<Watched> {
+        match self {
+            Self::Started(agent) => Some(agent),
+            Self::Expected | Self::Ended => None,
+        }
+    }
+
+    /// What it is doing, in one word.
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Expected => "starting",
+            Self::Started(agent) => agent.status.borrow().state.as_str(),
+            Self::Ended => "stopped",
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use molecule_agent::AgentState;
 use serde_json::{Value, json};
 
-use super::{Agents, Watched};
+use super::{Agents, Known};
+
+const ENDED: &str = "it has ended";
 
 /// Nothing if all agents are ready, and else JSON that says which are not, and why. What failed is not told here, because a handler's
 /// complaint may be in it.
@@ -11,17 +13,18 @@ pub(super) fn unready(agents: &Agents) -> Option<Value> {
     let agents = agents.all().into_iter();
     let unready: Vec<_> = agents
         .filter_map(|(id, agent)| {
-            let reason = reason(agent.as_ref())?;
-            let state = agent.map_or("starting", |agent| agent.status.borrow().state.as_str());
-            Some(json!({"workspace_id": id, "state": state, "reason": reason}))
+            let reason = reason(&agent)?;
+            Some(json!({"workspace_id": id, "state": agent.state(), "reason": reason}))
         })
         .collect();
     (!unready.is_empty()).then(|| json!({"ready": false, "agents": unready}))
 }
 
-fn reason(agent: Option<&Watched>) -> Option<&'static str> {
-    let Some(agent) = agent else {
-        return Some("it has not started");
+fn reason(agent: &Known) -> Option<&'static str> {
+    let agent = match agent {
+        Known::Expected => return Some("it has not started"),
+        Known::Started(agent) => agent,
+        Known::Ended => return Some(ENDED),
     };
     let status = agent.status.borrow();
     match status.state {
@@ -32,10 +35,13 @@ fn reason(agent: Option<&Watched>) -> Option<&'static str> {
         AgentState::Draining => {
             return Some("it takes no more messages, because it is about to stop");
         }
-        _ => return Some("it has ended"),
+        _ => return Some(ENDED),
+    }
+    if !status.registered {
+        return Some("the platform lost it, and it is not registered again yet");
     }
     if !status.receiving {
-        return Some("the last poll failed, or the journal cannot be used");
+        return Some("the last poll failed, or the journal cannot be used or is full");
     }
     (agent.polls && status.last_poll.is_none()).then_some("messages were not asked for yet")
 }

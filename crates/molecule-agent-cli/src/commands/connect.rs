@@ -20,6 +20,7 @@ use crate::commands::single::mode_name;
 use crate::duration;
 use crate::exit::{Exit, Problem};
 use crate::handlers::{Context, HandlerArgs, NO_HANDLER};
+use crate::open_files;
 use crate::output::Output;
 use crate::signals::Signals;
 
@@ -161,7 +162,8 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
     if !args.join.create {
         look_before_moving_in(&client).await?;
     }
-    let lock = AgentLock::take(client.state_dir())?;
+    let lock = AgentLock::take(client.state_dir()).await?;
+    open_files::make_room_for([args.run.concurrency]);
     let signals = Signals::listen()?;
     let watched = Watched::new(&client, !is_push);
     let _listening = match args.run.admin_listen {
@@ -309,6 +311,11 @@ impl Member {
     /// Whose agent it is.
     pub(super) fn workspace_id(&self) -> Option<WorkspaceId> {
         self.args.workspace_id()
+    }
+
+    /// How many of its handlers may run at the same time.
+    pub(super) const fn concurrency(&self) -> u32 {
+        self.args.run.concurrency
     }
 
     /// Where all agents are watched.

@@ -176,7 +176,7 @@ impl Letters {
             return Ok(Self::Nowhere);
         }
         Ok(Self::Here {
-            _lock: AgentLock::take(&dir)?,
+            _lock: AgentLock::take(&dir).await?,
             journal: Journal::open(path),
         })
     }

@@ -22,7 +22,7 @@ use crate::signals::Signals;
 /// # Errors
 /// When signals cannot be listened to, or the second one came.
 pub(super) async fn run(members: &[Member], io: &Output) -> anyhow::Result<Exit> {
-    open_files::make_room_for(members.len());
+    open_files::make_room_for(members.iter().map(Member::concurrency));
     let signals = Signals::listen()?;
     let limit = members.first().and_then(Member::rate_limit);
     let agents = Agents::expected(members.iter().filter_map(Member::workspace_id));
@@ -31,17 +31,18 @@ pub(super) async fn run(members: &[Member], io: &Output) -> anyhow::Result<Exit>
         Some(address) => Some(admin::listen(address, &agents, io).await?),
         None => None,
     };
-    let listener = *io;
+    let (listener, known) = (*io, agents.clone());
     let mut fleet = Fleet::new()
         .with_rate_limit(limit.unwrap_or(DEFAULT_RATE_LIMIT))
-        .with_on_event(move |event| tell(&event, &listener));
+        .with_on_event(move |event| tell(&event, &known, &listener));
     let mut worst = Exit::Done;
     for member in members {
         match member.agent(&agents, io) {
             Ok(agent) => fleet.add(agent),
             Err(error) => {
-                let exit = Exit::of(&error);
-                fail(member.workspace_id(), &error, exit, io);
+                let (id, exit) = (member.workspace_id(), Exit::of(&error));
+                id.into_iter().for_each(|id| agents.ended(id));
+                fail(id, &error, exit, io);
                 worst = worst.worse(exit);
             }
         }
@@ -84,7 +85,7 @@ impl Entry {
         if !self.create {
             look_before_moving_in(&client).await?;
         }
-        let lock = AgentLock::take(client.state_dir())?;
+        let lock = AgentLock::take(client.state_dir()).await?;
         let handler = self.handler.build(Context::new(client.clone())).await?;
         let watched = Watched::new(&client, true);
         self.agents.add(watched.clone());
@@ -116,7 +117,7 @@ impl Handler for Locked {
     }
 }
 
-fn tell(event: &FleetEvent<'_>, io: &Output) {
+fn tell(event: &FleetEvent<'_>, agents: &Agents, io: &Output) {
     match event {
         FleetEvent::Online { workspace_id, .. } => {
             io.note(&format!("online: workspace {workspace_id}"));
@@ -132,7 +133,10 @@ fn tell(event: &FleetEvent<'_>, io: &Output) {
         FleetEvent::Ended {
             workspace_id,
             result,
-        } => tell_end(*workspace_id, result, io),
+        } => {
+            agents.ended(*workspace_id);
+            tell_end(*workspace_id, result, io);
+        }
         _ => {}
     }
 }

@@ -70,9 +70,11 @@ fn to_text(row: &Value) -> String {
         reason.unwrap_or_default(),
         said("since")
     );
-    const LINES: [(&str, &str); 13] = [
+    const LINES: [(&str, &str); 15] = [
         ("workspace", "workspace_id"),
         ("process", "pid"),
+        ("registered", "registered"),
+        ("receiving", "receiving"),
         ("last heartbeat", "last_heartbeat"),
         ("last poll", "last_poll"),
         ("events arrive", "events"),

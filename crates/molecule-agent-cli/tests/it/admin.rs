@@ -4,13 +4,12 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use molecule_emulator::{Fault, FaultRule};
 use serde_json::{Value, json};
 
 use crate::connect::{Running, told};
-use crate::support::{Agent, Ran, World};
+use crate::support::{Agent, Ran, World, until};
 
 /// What came over a connection that is closed after it: status and body.
 fn exchange(mut stream: impl std::io::Read + std::io::Write, line: &str) -> (u16, String) {
@@ -59,30 +58,18 @@ impl Watched {
 
     async fn turns(&self, ready: bool) -> Value {
         let expect = if ready { 200 } else { 503 };
-        until(|| Some(self.readiness()).filter(|(status, _)| *status == expect))
-            .await
-            .1
+        let what = format!("/readyz to say {expect}");
+        until(&what, async || {
+            Some(self.readiness()).filter(|(status, _)| *status == expect)
+        })
+        .await
+        .1
     }
 
     fn ends(self) -> Ran {
         self.running.signal("TERM");
         self.running.ends()
     }
-}
-
-/// What is found, once it is there.
-async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let found = async {
-        loop {
-            match look() {
-                Some(found) => return found,
-                None => tokio::task::yield_now().await,
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), found)
-        .await
-        .expect("it never came")
 }
 
 fn online(agent: &Agent<'_>, args: &[&str]) -> Running {
@@ -110,7 +97,10 @@ async fn the_status_is_that_of_the_agent_that_runs() {
     let running = online(&agent, &["--echo"]);
     agent.hears("hello").await;
     told(&agent, "hello").await;
-    let said = until(|| Some(status(&agent)).filter(|status| status["answered"] == 1)).await;
+    let said = until("an answer to be counted", async || {
+        Some(status(&agent)).filter(|status| status["answered"] == 1)
+    })
+    .await;
     assert_eq!(said["workspace_id"], agent.id.to_string());
     assert_eq!(
         (&said["state"], &said["accepted"]),
@@ -219,7 +209,7 @@ async fn a_paused_agent_that_stays_is_not_ready() {
     let watched = Watched::of(Running::of(agent.connect(&args)));
     watched.turns(true).await;
     world.admin.pause(agent.id).await.unwrap();
-    let paused = until(|| {
+    let paused = until("the agent to be paused", async || {
         let (_, said) = watched.readiness();
         (said["agents"][0]["state"] == "paused").then_some(said)
     });
@@ -234,6 +224,81 @@ async fn a_paused_agent_that_stays_is_not_ready() {
     world.admin.resume(agent.id).await.unwrap();
     watched.turns(true).await;
     assert_eq!(watched.ends().code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_the_platform_lost_is_not_ready() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let watched = Watched::of(Running::of(agent.connect(&[
+        "--echo",
+        "--admin-listen",
+        "0",
+    ])));
+    watched.turns(true).await;
+    let platform = world.emulator.platform();
+    let refused = Fault::answer(403, r#"{"error":"not now"}"#);
+    let refused = FaultRule::new(refused).with_path("/registry/register");
+    platform.add_fault(refused).unwrap();
+    let failed = "failed".to_owned().into();
+    platform.set_status(agent.id, &failed).unwrap();
+    let said = watched.turns(false).await;
+    let unready = &said["agents"][0];
+    assert_eq!(unready["state"], "degraded", "{said}");
+    assert!(
+        unready["reason"].as_str().unwrap().contains("lost"),
+        "{said}"
+    );
+    let page = watched.get("/metrics").1;
+    let registered = format!("molecule_agent_registered{{workspace=\"{}\"}} 0", agent.id);
+    assert!(page.contains(&registered), "{page}");
+    platform.clear_faults();
+    watched.turns(true).await;
+    assert_eq!(agent.info().await.status.as_str(), "online");
+    assert_eq!(watched.ends().code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_that_could_not_start_have_ended_and_are_counted() {
+    let world = World::start().await;
+    let [good, deleted, lost] = [
+        world.agent().await,
+        world.agent().await,
+        world.agent().await,
+    ];
+    world.admin.delete(deleted.id).await.unwrap();
+    fs::remove_dir_all(deleted.dir()).unwrap();
+    let table = |agent: &Agent<'_>, rest: &str| {
+        format!("[[agent]]\nworkspace_id = '{}'\n{rest}\n", agent.id)
+    };
+    let toml = [
+        "echo = true\n",
+        &table(&good, ""),
+        &table(&deleted, ""),
+        &table(&lost, "token_file = '/nowhere/at/all'"),
+    ];
+    let file = world.home.path().join("agents.toml");
+    fs::write(&file, toml.concat()).unwrap();
+    let file = file.to_str().unwrap();
+    let args = ["connect", "--agents", file, "--admin-listen", "0"];
+    let watched = Watched::of(Running::of(world.program(&args)));
+    let ended = |id: molecule_agent::WorkspaceId| json!({"workspace_id": id, "state": "stopped", "reason": "it has ended"});
+    until("the others to have ended", async || {
+        let unready = watched.readiness().1["agents"].take();
+        let agents = unready.as_array()?;
+        let both = [deleted.id, lost.id].map(ended);
+        (agents.len() == 2 && both.iter().all(|end| agents.contains(end))).then_some(())
+    })
+    .await;
+    let page = watched.get("/metrics").1;
+    for (agent, state) in [(&good, "online"), (&deleted, "stopped"), (&lost, "stopped")] {
+        let line = format!(
+            "molecule_agent_state{{workspace=\"{}\",state=\"{state}\"}} 1",
+            agent.id
+        );
+        assert!(page.contains(&line), "{page}");
+    }
+    watched.ends();
 }
 
 /// The samples of a page of metrics, each with its labels.
@@ -278,14 +343,17 @@ async fn metrics_count_what_the_agents_of_the_process_do() {
         let found = found.filter(|(sample, _)| sample.starts_with(&name));
         found.map(|(_, value)| value).sum::<f64>()
     };
-    until(|| (value("answered_total", &one) == 1.0).then_some(())).await;
+    until("an answer to be counted", async || {
+        (value("answered_total", &one) == 1.0).then_some(())
+    })
+    .await;
     assert_eq!(
         (value("accepted_total", &one), value("accepted_total", &two)),
         (1.0, 0.0)
     );
     assert!(value("heartbeats_total", &two) >= 1.0);
     for gauge in ["dead", "pending", "handling"] {
-        until(|| (value(gauge, &one) == 0.0).then_some(())).await;
+        until(gauge, async || (value(gauge, &one) == 0.0).then_some(())).await;
     }
     let page = watched.get("/metrics").1;
     let state = format!(
@@ -319,7 +387,7 @@ fn letters(agent: &Agent<'_>) -> Vec<Value> {
 }
 
 async fn letter(agent: &Agent<'_>) -> Value {
-    until(|| letters(agent).pop()).await
+    until("a dead letter", async || letters(agent).pop()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -374,7 +442,10 @@ async fn dead_letters_of_an_agent_that_does_not_run_are_seen_to_in_its_journal()
     for text in ["one", "two", "three"] {
         agent.hears(text).await;
     }
-    until(|| (letters(&agent).len() == 3).then_some(())).await;
+    until("three dead letters", async || {
+        (letters(&agent).len() == 3).then_some(())
+    })
+    .await;
     assert_eq!(ends(running).code, 0);
     let dead = letters(&agent);
     let ids: Vec<_> = dead

@@ -2,16 +2,15 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, ChildStderr};
-use std::time::Duration;
+use std::process::ChildStderr;
 
 use molecule_emulator::{EmulatorConfig, Generation};
 
-use crate::support::{Agent, Program, Ran, World, command};
+use crate::support::{Agent, Process, Program, Ran, World, command, until};
 
 /// An agent that runs, and its stderr line by line.
 pub(crate) struct Running {
-    child: Child,
+    process: Process,
     stderr: BufReader<ChildStderr>,
     pub(crate) seen: String,
 }
@@ -26,7 +25,7 @@ impl Running {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let seen = String::new();
         Self {
-            child,
+            process: Process::of(child),
             stderr,
             seen,
         }
@@ -46,11 +45,11 @@ impl Running {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         let status = command("kill")
             .args([&format!("-{name}"), &pid])
             .status()
@@ -60,7 +59,7 @@ impl Running {
 
     pub(crate) fn ends(mut self) -> Ran {
         self.stderr.read_to_string(&mut self.seen).unwrap();
-        let mut ran = Ran::of(&self.child.wait_with_output().unwrap());
+        let mut ran = Ran::of(&self.process.ends());
         ran.stderr = self.seen;
         ran
     }
@@ -74,19 +73,12 @@ pub(crate) fn fifo(path: &Path) -> &str {
 
 /// Waits until the agent has told the canvas this.
 pub(crate) async fn told(agent: &Agent<'_>, text: &str) {
-    let told = async {
-        while !agent
-            .notifications()
-            .await
-            .iter()
-            .any(|told| told.contains(text))
-        {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), told)
-        .await
-        .unwrap_or_else(|_| panic!("the agent never said {text:?}"));
+    let what = format!("the agent to say {text:?}");
+    until(&what, async || {
+        let told = agent.notifications().await;
+        told.iter().any(|told| told.contains(text)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,7 +270,7 @@ async fn a_workspace_has_one_agent_on_a_machine() {
     let agent = world.agent().await;
     let mut running = Running::start(&agent, &["--echo"]);
     running.says("online");
-    let holder = format!("process {}", running.child.id());
+    let holder = format!("process {}", running.pid());
     agent
         .connect(&["--echo"])
         .run()
@@ -297,7 +289,7 @@ async fn a_token_is_in_no_argument_and_no_log() {
         &["--exec", "env; cat", "-vvv", "--log-format", "json"],
     );
     running.says("online: workspace");
-    let arguments = std::fs::read(format!("/proc/{}/cmdline", running.child.id())).unwrap();
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", running.pid())).unwrap();
     assert!(
         !String::from_utf8(arguments)
             .unwrap()

@@ -1,36 +1,35 @@
 //! Handlers as an agent runs them: real processes that answer real messages.
 
 use std::io::Read as _;
-use std::process::Child;
 
 use molecule_agent::CancellationToken;
 use molecule_agent::protocol::WorkspaceStatus;
 use molecule_agent::stub::{StubConfig, StubRuntime};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Program, Ran, World, command};
+use crate::support::{Agent, Process, Program, Ran, World, command, until};
 
 /// An agent that runs until it is stopped or dropped.
-struct Running(Option<Child>);
+struct Running(Process);
 
 impl Running {
     /// Starts an agent and waits until it is online.
     async fn start(agent: &Agent<'_>, program: Program) -> Self {
-        let running = Self(Some(program.start()));
-        while agent.info().await.status != WorkspaceStatus::Online {
-            tokio::task::yield_now().await;
-        }
+        let running = Self(Process::of(program.start()));
+        until("the agent to be online", async || {
+            (agent.info().await.status == WorkspaceStatus::Online).then_some(())
+        })
+        .await;
         running
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.0.as_ref().unwrap().id()).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+        self.0.signal(signal);
     }
 
-    fn ends(mut self) -> Ran {
-        Ran::of(&self.0.take().unwrap().wait_with_output().unwrap())
+    fn ends(self) -> Ran {
+        Ran::of(&self.0.ends())
     }
 
     fn stop(self) -> Ran {
@@ -39,23 +38,9 @@ impl Running {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
 /// What the agent tells the canvas first.
 async fn told(agent: &Agent<'_>) -> String {
-    loop {
-        if let Some(text) = agent.notifications().await.pop() {
-            return text;
-        }
-        tokio::task::yield_now().await;
-    }
+    until("an answer", async || agent.notifications().await.pop()).await
 }
 
 /// What an agent with these options answers to `text`.

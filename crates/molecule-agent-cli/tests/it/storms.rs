@@ -7,7 +7,7 @@ use molecule_emulator::EmulatorConfig;
 use redb::{Database, TableDefinition};
 
 use crate::connect::{Running, told};
-use crate::support::{Agent, World, command};
+use crate::support::{Agent, World, command, until};
 
 fn start(agent: &Agent<'_>) -> Running {
     let mut running = Running::of(agent.connect(&["--echo"]));
@@ -159,16 +159,46 @@ async fn a_journal_that_another_process_looks_into_is_waited_for() {
     has_run(&agent).await;
     let mut running = start(&agent);
     // An agent with nothing to do has its journal closed.
-    let other = loop {
-        match Database::open(journal(&agent)) {
-            Ok(database) => break database,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
+    let open = async || Database::open(journal(&agent)).ok();
+    let other = until("the journal to be closed", open).await;
     agent.hears("2").await;
     running.says("is open in another process");
     drop(other);
     told(&agent, "2").await;
+    stop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_does_not_start_while_another_process_has_its_journal() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    has_run(&agent).await;
+    let other = Database::open(journal(&agent)).unwrap();
+    let ran = agent.connect(&["--echo"]).run();
+    ran.fails(8, &["is open in another process"]);
+    drop(other);
+    stop(start(&agent));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_has_room_for_the_files_of_its_handlers() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let args = ["--exec", "cat", "--concurrency", "100"];
+    let mut running = Running::of(agent.connect(&args).with_few_files());
+    running.says("online: workspace");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", running.pid())).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let soft: u64 = files
+        .unwrap()
+        .split_whitespace()
+        .nth(3)
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(soft >= 400, "{limits}");
     stop(running);
 }
 
@@ -186,9 +216,8 @@ async fn what_comes_while_the_process_stands_still_is_answered_once_when_it_goes
     let running = start(&agent);
     for text in ["1", "2", "3"] {
         running.signal("STOP");
-        while state(&running) != 'T' {
-            tokio::task::yield_now().await;
-        }
+        let stopped = async || (state(&running) == 'T').then_some(());
+        until("the process to stand still", stopped).await;
         agent.hears(text).await;
         running.signal("CONT");
         told(&agent, text).await;

@@ -3,12 +3,14 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use molecule_agent::protocol::endpoints::{CreateWorkspace, Lookup, WorkspaceInfo};
 use molecule_agent::token_store::{TokenStore, Wait};
 use molecule_agent::transport::{Bytes, ReqwestTransport, Transport, http};
 use molecule_agent::{AdminClient, Token, WorkspaceId};
 use molecule_emulator::{Emulator, EmulatorConfig};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -80,6 +82,11 @@ impl Program {
         self.by_shell(r#"exec "$@" 7<"$0""#, path)
     }
 
+    /// The same with a soft limit of so many open files.
+    pub(crate) fn with_few_files(self) -> Self {
+        self.by_shell(r#"ulimit -S -n 256; exec "$@""#, Path::new("sh"))
+    }
+
     /// The same where no file can grow, until `prlimit` says otherwise.
     pub(crate) fn on_a_full_disk(self) -> Self {
         let script = r#"trap '' XFSZ; ulimit -S -f 0; exec "$@""#;
@@ -117,6 +124,63 @@ impl Program {
     pub(crate) fn run(self) -> Ran {
         Ran::of(&self.start().wait_with_output().unwrap())
     }
+}
+
+/// A process that does not outlive its test.
+pub(crate) struct Process(Option<Child>);
+
+impl Process {
+    pub(crate) const fn of(child: Child) -> Self {
+        Self(Some(child))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.as_ref().unwrap().id()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.as_mut().unwrap().try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.id()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    pub(crate) fn ends(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a moment of real time, for another process"
+)]
+pub(crate) async fn rest(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+}
+
+/// What is found, once it is there, which takes a minute at most. `what` is named where it does not come.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            match look().await {
+                Some(found) => return found,
+                None => rest(5).await,
+            }
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(60), found).await;
+    found.unwrap_or_else(|_| panic!("waited for a minute, in vain, for {what}"))
 }
 
 impl Ran {
@@ -331,11 +395,9 @@ impl Agent<'_> {
 
     /// What the agent told the canvas, by its log.
     pub(crate) async fn notifications(&self) -> Vec<String> {
-        let token = self.token();
-        let rows = self
-            .world
-            .request("GET", &self.path("activity"), Some(&token), Bytes::new())
-            .await;
+        let (token, path) = (self.token(), self.path("activity?limit=500"));
+        let rows = self.world.request("GET", &path, Some(&token), Bytes::new());
+        let rows = rows.await;
         let rows = rows.as_array().unwrap().iter();
         rows.filter(|row| row["method"] == "notify")
             .map(|row| row["response_body"]["result"].as_str().unwrap().to_owned())
