@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Watched, ask};
 use crate::connect::{Running, told};
-use crate::support::{Agent, Program, Ran, World};
+use crate::support::{Agent, Program, Ran, World, until};
 
 const ADMIN: &str = "planted-admin-token-1";
 const PULLED: &str = "planted-pulled-secret-2";
@@ -85,12 +85,10 @@ async fn an_agent_that_runs_shows_none() {
     let watched = Watched::of(Running::of(planted(agent.connect(&args.concat()))));
     agent.hears("hello").await;
     told(&agent, "no entry: [redacted]").await;
-    let (_, dead) = loop {
-        let (status, dead) = ask(&agent, "GET /inbox/dead");
-        if dead != "[]" {
-            break (status, dead);
-        }
-    };
+    let dead = until("a dead letter", async || {
+        Some(ask(&agent, "GET /inbox/dead").1).filter(|dead| dead != "[]")
+    })
+    .await;
     let id = serde_json::from_str::<Value>(&dead).unwrap()[0]["activity_id"].clone();
     let show = format!("GET /inbox/dead/{}", id.as_str().unwrap());
     for line in [
@@ -188,6 +186,24 @@ async fn what_fails_shows_none() {
         &json!([{"id": id, "token": BROKEN}]).to_string(),
         3,
     );
+    // Tokens where ids belong.
+    without_id(
+        "MOLECULE_WORKSPACES",
+        &json!([{"id": PULLED}]).to_string(),
+        2,
+    );
+    without_id("MOLECULE_WORKSPACE_IDS", PULLED, 2);
+    let lists = |ids: &str, tokens: &str, code: i32| {
+        let program = planted(world.program(&[&connect[..], &LOUD].concat()));
+        let program = program.env("MOLECULE_WORKSPACE_IDS", ids);
+        let ran = program.env("MOLECULE_WORKSPACE_TOKENS", tokens).run();
+        assert_eq!(ran.code, code, "{ids}: {ran:?}");
+        said_none(&ran, agent.token().expose());
+    };
+    lists(&id, &format!("{PULLED},{INHERITED}"), 2);
+    lists(&id, BROKEN, 3);
+    lists(PULLED, &id, 2);
+    lists(&format!("{id},{id}"), &format!("{PULLED},{PULLED}"), 2);
     let with_address = format!("http://me:{ADDRESS}@localhost:1");
     check(&agent, 2, &["state", "--platform-url", &with_address], &[]);
     check(
@@ -212,6 +228,121 @@ async fn what_fails_shows_none() {
     fs::write(agent.dir().join("journal.redb"), JOURNAL.repeat(1_000)).unwrap();
     check(&agent, 7, &connect, &[]);
     check(&agent, 7, &["inbox", "dead", "list"], &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_handed_over_is_not_shown() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let token = agent.token().expose().to_owned();
+    let home = world.home.path();
+    let (good, broken) = (home.join("good"), home.join("broken"));
+    fs::write(&good, &token).unwrap();
+    fs::write(&broken, format!("{BROKEN}\n{BROKEN}\n")).unwrap();
+    let with_fd = |args: &[&str], file: &Path, code: i32| {
+        let args = [args, &["--token-fd", "7"], &LOUD].concat();
+        let ran = planted(agent.program(&args)).file_at_7(file).run();
+        assert_eq!(ran.code, code, "{ran:?}");
+        said_none(&ran, &token);
+    };
+    with_fd(&["state"], &good, 0);
+    with_fd(&["state"], &broken, 3);
+    with_fd(&["connect", "--echo"], &broken, 3);
+    with_fd(&["token", "set"], &good, 0);
+    with_fd(&["token", "set"], &broken, 3);
+    for (input, code) in [(token.as_str(), 0), (BROKEN, 3)] {
+        let args = [&["token", "set"], &LOUD[..]].concat();
+        let ran = planted(agent.program(&args)).input(input).run();
+        assert_eq!(ran.code, code, "{ran:?}");
+        said_none(&ran, &token);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_rotated_is_not_shown_and_neither_is_the_new_one() {
+    let world = World::start().await;
+    let agent = world.agent().await;
+    let old = agent.token().expose().to_owned();
+    let mut running = Running::of(planted(agent.connect(&[&["--echo"], &LOUD[..]].concat())));
+    running.says("online");
+    let rotate = [&["token", "rotate"], &LOUD[..]].concat();
+    let rotated = planted(agent.program(&rotate)).run();
+    rotated.succeeds();
+    let new = agent.token().expose().to_owned();
+    assert_ne!(old, new);
+    agent.hears("hello").await;
+    told(&agent, "hello").await;
+    let (_, status) = ask(&agent, "GET /status");
+    let listed = planted(agent.program(&[&["token", "list"], &LOUD[..]].concat())).run();
+    running.signal("TERM");
+    let ran = running.ends();
+    for token in [&old, &new] {
+        said_none(&rotated, token);
+        said_none(&listed, token);
+        said_none(&ran, token);
+        holds_none("status", &status, token);
+    }
+}
+
+/// An agent whose token is in the environment, and one whose token is in a file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_shows_none() {
+    let world = World::start().await;
+    let agents = [world.agent().await, world.agent().await];
+    let tokens = agents
+        .each_ref()
+        .map(|agent| agent.token().expose().to_owned());
+    let token_file = world.home.path().join("token");
+    fs::write(&token_file, &tokens[1]).unwrap();
+    for agent in &agents {
+        agent.is_given("API_KEY", PULLED).await;
+    }
+    let workspaces = json!([
+        {"id": agents[0].id, "token": tokens[0]},
+        {"id": agents[1].id, "token_file": token_file},
+    ]);
+    let exec = "cat >/dev/null; echo \"no entry: $API_KEY\" >&2; exit 1";
+    let args = [
+        &["connect", "--exec", exec, "--with-secrets", "API_KEY"][..],
+        &["--attempts", "1", "--admin-listen", "0"],
+        &["--poll-interval", "20ms"],
+        &LOUD[..],
+    ];
+    let program = planted(world.program(&args.concat()));
+    let program = program.env("MOLECULE_WORKSPACES", &workspaces.to_string());
+    let mut watched = Watched::of(Running::of(program));
+    watched.running.says("online");
+    let shown = |what: &str, text: &str| {
+        for token in &tokens {
+            holds_none(what, text, token);
+        }
+    };
+    for agent in &agents {
+        agent.hears("hello").await;
+        told(agent, "no entry: [redacted]").await;
+        let dead = async || Some(ask(agent, "GET /inbox/dead").1).filter(|dead| dead != "[]");
+        shown("/inbox/dead", &until("a dead letter", dead).await);
+        shown("/status", &ask(agent, "GET /status").1);
+        let status = planted(agent.program(&[&["status"], &LOUD[..]].concat())).run();
+        shown("status", &(status.stdout + &status.stderr));
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        shown(path, &watched.get(path).1);
+    }
+    watched.running.signal("TERM");
+    let ran = watched.running.ends();
+    assert!(
+        ran.stderr.contains("\"message\":\"answered\""),
+        "{}",
+        ran.stderr
+    );
+    shown("stdout", &ran.stdout);
+    shown("stderr", &ran.stderr);
+    for (path, text) in files(world.home.path()) {
+        if !path.ends_with(".auth_token") && path != token_file {
+            shown(&path.display().to_string(), &text);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
