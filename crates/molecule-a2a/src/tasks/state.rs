@@ -78,11 +78,20 @@ impl State {
         history.drain(..gone);
     }
 
-    /// Sets the status; what was said along with the one before becomes history.
-    pub(super) fn turn_to(&mut self, status: TaskStatus, now: SystemTime, room: Room) -> Event {
-        if let Some(said) = self.task.status.message.take() {
+    /// Makes what was said along with the status part of the history, if it is not yet.
+    pub(super) fn remember_status(&mut self, room: Room) {
+        let Some(said) = self.task.status.message.clone() else {
+            return;
+        };
+        let mut history = self.task.history.iter().flatten();
+        if !history.any(|message| message.message_id == said.message_id) {
             self.say(said, room);
         }
+    }
+
+    /// Sets the status; what was said along with the one before becomes history.
+    pub(super) fn turn_to(&mut self, status: TaskStatus, now: SystemTime, room: Room) -> Event {
+        self.remember_status(room);
         self.task.status = TaskStatus {
             message: status.message.map(|message| self.of_this(message)),
             timestamp: timestamp(now),
