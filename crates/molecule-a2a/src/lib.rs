@@ -2,6 +2,7 @@
 
 mod agent;
 mod call;
+mod client;
 mod codec;
 mod error;
 mod model;
@@ -12,6 +13,7 @@ pub use agent::{
     TaskUpdate, TaskUpdates, TaskWork,
 };
 pub use call::{Call, CallResult, ListTasks, PushConfigOf, SendMessage, SendOptions, TaskPage};
+pub use client::{A2aClient, ClientError, EventStream, PeerCard, Reply};
 pub use codec::{AnswerError, Version, version_of};
 pub use error::{A2aError, ErrorCode};
 pub use model::{

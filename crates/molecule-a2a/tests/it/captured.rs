@@ -30,12 +30,12 @@ const CAPTURES: [(Version, &str, &str); 3] = [
 ];
 
 #[derive(Deserialize)]
-struct Exchange {
-    case: String,
-    request: Option<Value>,
-    answer: Option<String>,
+pub(crate) struct Exchange {
+    pub(crate) case: String,
+    pub(crate) request: Option<Value>,
+    pub(crate) answer: Option<String>,
     #[serde(default)]
-    is_stream: bool,
+    pub(crate) is_stream: bool,
     #[serde(default)]
     received: Vec<Notification>,
 }
@@ -48,7 +48,7 @@ struct Notification {
 
 impl Exchange {
     /// The bytes of the request; those that are no JSON are kept as a text.
-    fn body(&self) -> Option<String> {
+    pub(crate) fn body(&self) -> Option<String> {
         let request = self.request.as_ref()?;
         Some(
             request
@@ -58,7 +58,7 @@ impl Exchange {
     }
 
     /// The JSON-RPC answers: the one there is, or those of a stream.
-    fn answers(&self) -> Vec<String> {
+    pub(crate) fn answers(&self) -> Vec<String> {
         let answer = self.answer.clone().unwrap_or_default();
         if !self.is_stream {
             return vec![answer];
@@ -73,7 +73,7 @@ impl Exchange {
     }
 }
 
-fn exchanges() -> impl Iterator<Item = (Version, &'static str, Exchange)> {
+pub(crate) fn exchanges() -> impl Iterator<Item = (Version, &'static str, Exchange)> {
     CAPTURES.into_iter().flat_map(|(version, sdk, capture)| {
         let exchanges: Vec<Exchange> = serde_json::from_str(capture).unwrap();
         assert_eq!(exchanges.len(), 24);
@@ -84,7 +84,7 @@ fn exchanges() -> impl Iterator<Item = (Version, &'static str, Exchange)> {
 }
 
 /// What a server makes of a body that comes with this header.
-fn call(header: Option<&str>, body: &str) -> Result<(Version, Call), ErrorCode> {
+pub(crate) fn call(header: Option<&str>, body: &str) -> Result<(Version, Call), ErrorCode> {
     let request = parse_request(body.as_bytes()).map_err(|(_, error)| error.code)?;
     let version = version_of(header, None, &request.method).map_err(|error| error.code)?;
     let call = version.decode_call(&request.method, request.params);
