@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) run: Option<Run>,
     /// Bytes of the artifacts, roughly.
     made: usize,
+    /// Whether what was said along with the status is part of the history already.
+    remembered: bool,
 }
 
 /// Work that goes on.
@@ -52,6 +54,7 @@ impl State {
             changed: stored.changed,
             listeners: Listeners::new(queue),
             run: None,
+            remembered: false,
         }
     }
 
@@ -80,11 +83,8 @@ impl State {
 
     /// Makes what was said along with the status part of the history, if it is not yet.
     pub(super) fn remember_status(&mut self, room: Room) {
-        let Some(said) = self.task.status.message.clone() else {
-            return;
-        };
-        let mut history = self.task.history.iter().flatten();
-        if !history.any(|message| message.message_id == said.message_id) {
+        let said = self.task.status.message.clone();
+        if let Some(said) = said.filter(|_| !std::mem::replace(&mut self.remembered, true)) {
             self.say(said, room);
         }
     }
@@ -97,6 +97,7 @@ impl State {
             timestamp: timestamp(now),
             ..status
         };
+        self.remembered = false;
         self.changed = now;
         let state = self.task.status.state;
         Event::Status(StatusUpdate {

@@ -1,17 +1,13 @@
-//! An agent over its router and over real sockets.
+//! Everything that is seen from outside of the crate.
 
-#![cfg(feature = "server")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
-mod access;
-mod cards;
-mod echo;
-mod inbound;
-mod life;
-mod messages;
-mod push;
-mod redelivery;
-mod sockets;
-mod store;
-mod streams;
-mod tasks;
-mod world;
+mod captured;
+mod client;
+mod peer;
+mod refusals;
+#[cfg(feature = "server")]
+mod server;

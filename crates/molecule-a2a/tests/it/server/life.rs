@@ -8,8 +8,8 @@ use molecule_transport::SystemClock;
 use molecule_transport::testing::ManualClock;
 use serde_json::json;
 
-use crate::sockets::{Running, request};
-use crate::world::message;
+use super::sockets::{Running, request};
+use super::world::message;
 
 #[tokio::test]
 async fn calls_in_work_are_answered_and_new_ones_are_told_to_come_back() {

@@ -10,7 +10,7 @@ use molecule_transport::Clock as _;
 use molecule_transport::testing::SimulatedClock;
 use serde_json::json;
 
-use crate::world::{World, message, to_task};
+use super::world::{World, message, to_task};
 
 struct Shelf {
     clock: SimulatedClock,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, message};
+use super::world::{World, message};
 
 const PATH: &str = "/a2a/inbound";
 

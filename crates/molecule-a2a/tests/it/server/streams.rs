@@ -6,7 +6,7 @@ use molecule_a2a::Limits;
 use molecule_transport::Clock as _;
 use serde_json::json;
 
-use crate::world::{World, message, outline, to_task};
+use super::world::{World, message, outline, to_task};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_opens_with_the_task_and_ends_with_its_final_status() {
@@ -30,7 +30,7 @@ async fn a_stream_opens_with_the_task_and_ends_with_its_final_status() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_version_1_says_the_same_in_its_words() {
     let world = World::new();
-    let params = crate::world::message_v1("hi");
+    let params = super::world::message_v1("hi");
     let events = world
         .stream("SendStreamingMessage", params)
         .await

@@ -6,7 +6,7 @@ use http::Request;
 use molecule_a2a::{Card, CardProfile, Skill};
 use serde_json::{Value, json};
 
-use crate::world::{World, post, read};
+use super::world::{World, post, read};
 
 const PATH: &str = "/.well-known/agent-card.json";
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use molecule_transport::Clock as _;
 use serde_json::{Value, json};
 
-use crate::world::{World, message};
+use super::world::{World, message};
 
 async fn send(world: &World, params: &Value) -> Value {
     world.call("message/send", params.clone()).await

@@ -6,7 +6,7 @@ use molecule_a2a::Limits;
 use molecule_transport::Clock as _;
 use serde_json::{Value, json};
 
-use crate::world::{World, at_once, message, message_v1, to_task};
+use super::world::{World, at_once, message, message_v1, to_task};
 
 #[tokio::test(start_paused = true)]
 async fn a_blocking_message_gets_the_task_when_it_is_done() {

@@ -8,7 +8,7 @@ use molecule_transport::testing::{ScriptedTransport, answer};
 use molecule_transport::{Clock as _, Request};
 use serde_json::{Value, json};
 
-use crate::world::{World, at_once, message, message_v1, outline};
+use super::world::{World, at_once, message, message_v1, outline};
 
 fn world(transport: &ScriptedTransport) -> World {
     let transport = Arc::new(transport.clone());

@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::echo::Echo;
-use crate::world::message;
+use super::echo::Echo;
+use super::world::message;
 
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,

@@ -12,7 +12,7 @@ use molecule_transport::testing::SimulatedClock;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::echo::Echo;
+use super::echo::Echo;
 
 pub(crate) struct World {
     router: Router,

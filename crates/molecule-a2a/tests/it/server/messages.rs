@@ -8,7 +8,7 @@ use molecule_a2a::{A2aError, Card, Incoming, Limits, Message, ServerOptions, rou
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::world::{World, message, message_v1, post, read};
+use super::world::{World, message, message_v1, post, read};
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_answered_as_the_platform_reads_it() {

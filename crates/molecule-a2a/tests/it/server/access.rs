@@ -3,7 +3,7 @@
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use serde_json::{Value, json};
 
-use crate::world::{World, message, post, read};
+use super::world::{World, message, post, read};
 
 async fn ask(world: &World, path: &str, authorization: Option<&str>) -> (u16, String) {
     let body =
