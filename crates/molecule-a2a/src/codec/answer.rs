@@ -50,15 +50,41 @@ fn some_raw<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Option<&'a RawVal
 
 /// The result of an answer. All of the body has been checked for its depth and its price then.
 pub(super) fn answer(body: &[u8]) -> Result<&RawValue, AnswerError> {
+    let result = outcome(body)?;
+    Ok(result.ok_or_else(|| serde_json::Error::custom("neither a result nor an error"))?)
+}
+
+/// The result of an answer to a call that asks for none. It may be missing: the official Python SDK leaves out one that is null.
+pub(super) fn acknowledgement(body: &[u8]) -> Result<&RawValue, AnswerError> {
+    Ok(outcome(body)?.unwrap_or(RawValue::NULL))
+}
+
+fn outcome(body: &[u8]) -> Result<Option<&RawValue>, AnswerError> {
     let envelope: Envelope<'_> = parse_json(body)?;
-    if let Some(error) = envelope.error {
-        return Err(A2aError {
+    match envelope.error {
+        Some(error) => Err(A2aError {
             code: ErrorCode::from_number(error.code),
             message: error.message,
             data: error.data,
         }
-        .into());
+        .into()),
+        None => Ok(envelope.result),
     }
-    let result = envelope.result;
-    Ok(result.ok_or_else(|| serde_json::Error::custom("neither a result nor an error"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_may_be_missing_only_where_none_is_asked_for() {
+        let empty = br#"{"jsonrpc":"2.0","id":1}"#;
+        assert!(matches!(answer(empty), Err(AnswerError::Unreadable(_))));
+        assert_eq!(acknowledgement(empty).unwrap().get(), "null");
+        let refusal = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32001}}"#;
+        assert!(matches!(
+            acknowledgement(refusal),
+            Err(AnswerError::Refused(_))
+        ));
+    }
 }

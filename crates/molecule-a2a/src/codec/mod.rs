@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 pub use answer::AnswerError;
 pub use version::{Version, version_of};
 
-use self::answer::answer;
+use self::answer::{acknowledgement, answer};
 use self::method::Method;
 use self::v03::V03;
 use self::v10::V10;
@@ -98,7 +98,11 @@ impl Version {
     /// # Errors
     /// [`AnswerError::Refused`] if the peer refuses, and [`AnswerError::Unreadable`] if the answer makes no sense.
     pub fn decode_result(self, asked: &Call, body: &[u8]) -> Result<CallResult, AnswerError> {
-        let (method, result) = (Method::of(asked), answer(body)?);
+        let method = Method::of(asked);
+        let result = match method {
+            Method::DeletePushConfig => acknowledgement(body)?,
+            _ => answer(body)?,
+        };
         let result = match self {
             Self::V0_3 => read::result::<V03>(method, result),
             Self::V1_0 => read::result::<V10>(method, result),
