@@ -119,7 +119,9 @@ impl Shared {
         version: Version,
         send: SendMessage,
     ) -> Result<CallResult, A2aError> {
-        let wait = match send.options.blocking.unwrap_or(self.blocking) {
+        // Version 1.0 itself says what is meant when a message does not: wait.
+        let blocking = self.blocking || version == Version::V1_0;
+        let wait = match send.options.blocking.unwrap_or(blocking) {
             true => Wait::End,
             false => Wait::No,
         };

@@ -102,8 +102,8 @@ impl ServerOptions {
         self
     }
 
-    /// Says whether a message that does not say so itself is answered when its task is over or waits for the user (or, otherwise, with
-    /// the task as soon as there is one). Default: true.
+    /// Says whether a message of version 0.3 that does not say so itself is answered when its task is over or waits for the user (or,
+    /// otherwise, with the task as soon as there is one). In version 1.0 that is settled: it is. Default: true.
     #[must_use]
     pub const fn with_blocking_by_default(mut self, blocking: bool) -> Self {
         self.blocking = blocking;

@@ -122,6 +122,7 @@ impl Shared {
             Call::Stream(send) => {
                 drop(permit);
                 self.stream(version, id, || self.opening(version, send))
+                    .await
             }
             Call::Resubscribe { id: task } => {
                 let after = head.headers.get("last-event-id");
@@ -130,7 +131,7 @@ impl Shared {
                     Ok(events) => Source::Task(events),
                     Err(error) => Source::Failed(error),
                 };
-                self.stream(version, id, || source)
+                self.stream(version, id, || source).await
             }
             call => match self.ask_about(version, call).await {
                 Ok(result) => json(version.encode_result(id, &result)),
@@ -139,11 +140,16 @@ impl Shared {
         }
     }
 
-    fn stream(&self, version: Version, id: &RpcId, source: impl FnOnce() -> Source) -> Response {
+    async fn stream(
+        &self,
+        version: Version,
+        id: &RpcId,
+        source: impl FnOnce() -> Source,
+    ) -> Response {
         let Ok(permit) = self.streams.clone().try_acquire_owned() else {
             return busy("too many streams are open; send it again later");
         };
-        let stream = EventStream {
+        let mut stream = EventStream {
             version,
             id: id.clone(),
             source: source(),
@@ -151,6 +157,12 @@ impl Shared {
             stop: self.stop.clone(),
             _permit: permit,
         };
+        // Clients of version 0.3 read nothing but events, those of version 1.0 take a refusal for one only if it is none.
+        if version == Version::V1_0
+            && let Some(error) = stream.refusal().await
+        {
+            return json(version.encode_error(id, error));
+        }
         stream.into_response()
     }
 

@@ -67,12 +67,28 @@ impl EventStream {
         }
     }
 
+    /// Why the call is refused, if that is known before a stream has to show signs of life.
+    pub(super) async fn refusal(&mut self) -> Option<&A2aError> {
+        let clock = self.clock.clone();
+        // One that takes longer is a stream, whatever comes of it.
+        let _ = within(&*clock, KEEP_ALIVE, self.opened()).await;
+        match &self.source {
+            Source::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// It may be dropped and called again.
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn opened(&mut self) {
         if let Source::Opening(opening) = &mut self.source {
             let opened = opening.await.unwrap_or_else(|_| Err(failed()));
             self.source = opened.map_or_else(Source::Failed, Source::from);
         }
+    }
+
+    /// It may be dropped and called again.
+    async fn next(&mut self) -> Option<Bytes> {
+        self.opened().await;
         if let Source::Task(events) = &mut self.source {
             let next = events.next().await?;
             let name = format!("id: {}-{}\n", events.epoch(), next.number);
