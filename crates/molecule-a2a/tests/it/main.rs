@@ -11,3 +11,5 @@ mod peer;
 mod refusals;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+mod sut;
