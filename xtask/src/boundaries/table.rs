@@ -108,6 +108,12 @@ pub(crate) const TABLE: &[Row] = &[
     program("molecule-contract", &["molecule-protocol"]),
     // Started by xtask too: agents with a stopwatch.
     program("molecule-fleet-bench", &["molecule-agent"]),
+    // And these: the A2A server under load, and the A2A client with cases to go through.
+    program(
+        "molecule-a2a-bench",
+        &["molecule-a2a", "molecule-transport"],
+    ),
+    program("molecule-interop", &["molecule-a2a", "molecule-transport"]),
 ];
 
 /// What the lowest crates never pull in, directly or not, whatever their features.
@@ -124,7 +130,9 @@ pub(crate) const POLL_ONLY_AVOIDS: &[&str] = &["axum", "molecule-plugin", "redb"
 pub(crate) const PROGRAMS: &[&str] = &[
     "molecule-agent-cli",
     "molecule-contract",
+    "molecule-a2a-bench",
     "molecule-fleet-bench",
+    "molecule-interop",
     "xtask",
 ];
 pub(crate) const FOR_PROGRAMS: &[&str] = &["clap", "anyhow", "tracing-subscriber"];
