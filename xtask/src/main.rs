@@ -14,6 +14,7 @@ mod ci;
 mod contract;
 mod features;
 mod fuzz;
+mod interop;
 mod package;
 mod process;
 mod rust;
@@ -81,6 +82,8 @@ enum Chore {
     Bench(bench::Options),
     /// Run the fuzz targets for a while each; needs a nightly toolchain and cargo-fuzz
     Fuzz(fuzz::Options),
+    /// The official A2A SDKs against this project, both ways round; needs Python, Node and their package registries
+    Interop(interop::Options),
     /// Build every crate from its packaged tarball
     Package,
 }
@@ -113,6 +116,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Audit => audit::print(),
         Chore::Bench(options) => bench::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
+        Chore::Interop(options) => interop::run(&options),
         Chore::Package => package::build(),
     }
 }

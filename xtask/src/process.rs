@@ -13,6 +13,7 @@ pub(crate) fn root() -> &'static Path {
 }
 
 /// A program and its arguments, not yet started.
+#[derive(Clone)]
 pub(crate) struct Run {
     words: Vec<String>,
     environment: Vec<(&'static str, String)>,

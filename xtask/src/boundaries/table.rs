@@ -100,6 +100,7 @@ pub(crate) const TABLE: &[Row] = &[
             "molecule-token-store",
             "molecule-plugin",
             "molecule-transport",
+            "molecule-a2a",
         ],
     ),
     program("xtask", &[]),
@@ -107,6 +108,12 @@ pub(crate) const TABLE: &[Row] = &[
     program("molecule-contract", &["molecule-protocol"]),
     // Started by xtask too: agents with a stopwatch.
     program("molecule-fleet-bench", &["molecule-agent"]),
+    // And these: the A2A server under load, and the A2A client with cases to go through.
+    program(
+        "molecule-a2a-bench",
+        &["molecule-a2a", "molecule-transport"],
+    ),
+    program("molecule-interop", &["molecule-a2a", "molecule-transport"]),
 ];
 
 /// What the lowest crates never pull in, directly or not, whatever their features.
@@ -123,7 +130,9 @@ pub(crate) const POLL_ONLY_AVOIDS: &[&str] = &["axum", "molecule-plugin", "redb"
 pub(crate) const PROGRAMS: &[&str] = &[
     "molecule-agent-cli",
     "molecule-contract",
+    "molecule-a2a-bench",
     "molecule-fleet-bench",
+    "molecule-interop",
     "xtask",
 ];
 pub(crate) const FOR_PROGRAMS: &[&str] = &["clap", "anyhow", "tracing-subscriber"];
@@ -150,11 +159,18 @@ pub(crate) const HIDDEN: &[&str] = &[
 ];
 
 /// The exceptions: a library, what it shows, and why.
-pub(crate) const SHOWN_ON_PURPOSE: &[(&str, &str, &str)] = &[(
-    "molecule-emulator",
-    "axum",
-    "tests call its router without a socket, in simulated time",
-)];
+pub(crate) const SHOWN_ON_PURPOSE: &[(&str, &str, &str)] = &[
+    (
+        "molecule-a2a",
+        "axum",
+        "an agent's routes can be part of a server that is there already",
+    ),
+    (
+        "molecule-emulator",
+        "axum",
+        "tests call its router without a socket, in simulated time",
+    ),
+];
 
 /// Crates that are tests as a whole.
 pub(crate) const TESTS: &[&str] = &["molecule-fuzz-bodies"];
