@@ -92,7 +92,7 @@ impl A2aServer {
             connections: TaskTracker::new(),
             finish: CancellationToken::new(),
         };
-        let _cut = acceptor.finish.clone().drop_guard();
+        let _cut = Cut(lines.clone());
         tokio::select! {
             () = drained(&self.shared, &stop) => {}
             () = acceptor.accept(&listener) => {}
@@ -109,6 +109,15 @@ impl std::fmt::Debug for A2aServer {
         f.debug_struct("A2aServer")
             .field("address", &self.address)
             .finish_non_exhaustive()
+    }
+}
+
+/// Ends what is still open when the server does, or is dropped.
+struct Cut(Arc<Lines>);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.cut();
     }
 }
 
