@@ -4,12 +4,16 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use molecule_emulator::{Fault, FaultRule};
 use serde_json::{Value, json};
 
 use crate::connect::{Running, told};
 use crate::support::{Agent, Ran, World, until};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came over a connection that is closed after it: status and body.
 fn exchange(mut stream: impl std::io::Read + std::io::Write, line: &str) -> (u16, String) {
@@ -28,7 +32,9 @@ fn socket(agent: &Agent<'_>) -> PathBuf {
 
 /// What the agent's socket answers.
 pub(crate) fn ask(agent: &Agent<'_>, line: &str) -> (u16, String) {
-    exchange(UnixStream::connect(socket(agent)).unwrap(), line)
+    let stream = UnixStream::connect(socket(agent)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    exchange(stream, line)
 }
 
 /// An agent that is online and watched.
@@ -48,6 +54,7 @@ impl Watched {
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let stream = std::net::TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         exchange(stream, &format!("GET {path}"))
     }
 
@@ -230,11 +237,10 @@ async fn a_paused_agent_that_stays_is_not_ready() {
 async fn an_agent_that_the_platform_lost_is_not_ready() {
     let world = World::start().await;
     let agent = world.agent().await;
-    let watched = Watched::of(Running::of(agent.connect(&[
-        "--echo",
-        "--admin-listen",
-        "0",
-    ])));
+    // Each question is a line on stderr, which nobody reads.
+    let args = ["connect", "--echo", "--admin-listen", "0"];
+    let rarely = ["--state-poll-interval", "1s"];
+    let watched = Watched::of(Running::of(agent.program(&[&args[..], &rarely].concat())));
     watched.turns(true).await;
     let platform = world.emulator.platform();
     let refused = Fault::answer(403, r#"{"error":"not now"}"#);
