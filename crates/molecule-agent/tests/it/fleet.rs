@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use molecule_agent::transport::{BoxFuture, Request, Response, Transport, TransportError};
+use molecule_agent::transport::{
+    BoxFuture, Clock as _, Request, Response, Transport, TransportError,
+};
 use molecule_agent::{
     AgentError, AgentOutcome, AgentStatus, CancellationToken, ClientBuilder, Connect, Fleet,
     FleetAgent, FleetEvent, Handler, InboundMessage, RegisterOptions, RemoteAgentClient,
@@ -117,20 +119,27 @@ impl Running {
 async fn two_hundred_and_fifty_agents_live_under_the_usual_limit() {
     let crowd = Crowd::new(250).await;
     let mut fleet = crowd.fleet();
+    let waits = Waits::default();
     for number in 0..250 {
-        fleet.add(FleetAgent::new(crowd.builder(number), shout));
+        let builder = crowd.builder(number);
+        fleet.add(FleetAgent::new(builder, waits.measure(&crowd.world)));
     }
     let running = Running::start(fleet);
     crowd.world.pass(150).await;
     assert_eq!(crowd.missing().await, 0, "after the start");
-    for minute in 0..60 {
+    // Until all of them hear of messages.
+    crowd.world.pass(60).await;
+    for minute in 0..30 {
         for third in 0..20 {
             let number = (minute * 20 + third) % 250;
             let id = format!("m-{minute}-{third}");
-            crowd.world.say(crowd.ids[number], &id, &id).await;
+            let now = crowd.world.clock.now().as_millis().to_string();
+            crowd.world.say(crowd.ids[number], &id, &now).await;
             crowd.world.pass(3).await;
         }
         assert_eq!(crowd.missing().await, 0, "in minute {minute}");
+        let longest = waits.longest();
+        assert!(longest <= SECOND, "{longest:?} in minute {minute}");
     }
     crowd.world.pass(600).await;
     assert_eq!(crowd.refused.load(Ordering::Relaxed), 0);
@@ -141,7 +150,31 @@ async fn two_hundred_and_fifty_agents_live_under_the_usual_limit() {
     for id in &crowd.ids {
         answered += crowd.world.notifications(*id).await.len();
     }
-    assert_eq!(answered, 60 * 20);
+    assert_eq!(answered, 30 * 20);
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How long messages waited for their handler.
+#[derive(Clone, Default)]
+struct Waits(Arc<Mutex<Vec<Duration>>>);
+
+impl Waits {
+    /// The longest since it was asked for.
+    fn longest(&self) -> Duration {
+        let mut waits = self.0.lock().unwrap();
+        waits.drain(..).max().unwrap_or(Duration::MAX)
+    }
+
+    /// A handler of messages that say when they were sent, in milliseconds.
+    fn measure(&self, world: &World) -> impl Handler + use<> {
+        let (waits, clock) = (self.clone(), world.clock.clone());
+        move |message: InboundMessage| {
+            let sent = Duration::from_millis(message.text.parse().unwrap());
+            waits.0.lock().unwrap().push(clock.now() - sent);
+            async { "ok" }
+        }
+    }
 }
 
 impl Crowd {
