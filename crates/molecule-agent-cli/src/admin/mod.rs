@@ -73,9 +73,8 @@ impl Agents {
 
     /// Takes note of the end of an agent; of one that started it shows already.
     pub(crate) fn ended(&self, id: WorkspaceId) {
-        match self.lock().get_mut(&id) {
-            Some(known @ Known::Expected) => *known = Known::Ended,
-            _ => {}
+        if let Some(known @ Known::Expected) = self.lock().get_mut(&id) {
+            *known = Known::Ended;
         }
     }
 
