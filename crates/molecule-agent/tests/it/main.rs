@@ -30,6 +30,8 @@ mod peer_server;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod proxied;
+#[cfg(feature = "push")]
+mod push;
 mod records;
 mod registration;
 mod rotation;
@@ -41,6 +43,7 @@ mod storms;
 mod stub;
 mod surprises;
 mod suspension;
+mod tasks;
 mod windows;
 mod wire;
 mod world;
