@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
 use reqwest::Url;
 
 use crate::reqwest_transport::{Client, base_client, built};
@@ -20,7 +20,8 @@ use crate::{
 /// * A name is looked up once per connection, and the connection goes to an address that passed the rule: by default
 ///   only [public](crate::AddressKind::Public) ones, in whatever spelling.
 /// * No proxy is asked, no redirect is followed (it is the answer), and no connection is kept.
-/// * A request that carries credentials, or has them in its address, is refused before it is sent.
+/// * A request that carries credentials, or has them in its address, is refused before it is sent, unless
+///   [`with_owners_credentials`](ForeignBuilder::with_owners_credentials) allows those that the address's owner gave out.
 /// * The limits, waits and the deadline are those of the call's [`CallOptions`](crate::CallOptions).
 ///
 /// It adds nothing to a request but its `User-Agent`, and shares nothing with the transport to the platform. It needs
@@ -33,6 +34,7 @@ pub struct ForeignTransport(Arc<Deadline<Sender>>);
 #[must_use]
 pub struct ForeignBuilder {
     allow_local: bool,
+    owners_credentials: bool,
     ca_file: Option<PathBuf>,
     system_roots: bool,
     names: Arc<dyn Resolve>,
@@ -44,6 +46,13 @@ impl ForeignBuilder {
     /// multicast, unspecified and reserved addresses may not in any case.
     pub fn with_local_addresses(mut self, allow: bool) -> Self {
         self.allow_local = allow;
+        self
+    }
+
+    /// Says whether requests may carry `Authorization`. Default: false. It is for credentials that whoever chose the address gave
+    /// along with it, such as those of a webhook; the platform's never belong here.
+    pub fn with_owners_credentials(mut self, allow: bool) -> Self {
+        self.owners_credentials = allow;
         self
     }
 
@@ -93,6 +102,7 @@ impl ForeignBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let sender = Sender {
             rule,
+            owners_credentials: self.owners_credentials,
             client: Client::new(built(client)?, tls.no_roots, clock.clone()),
         };
         Ok(ForeignTransport(Arc::new(Deadline::new(sender, clock))))
@@ -113,6 +123,7 @@ impl ForeignTransport {
     pub fn builder() -> ForeignBuilder {
         ForeignBuilder {
             allow_local: false,
+            owners_credentials: false,
             ca_file: None,
             system_roots: true,
             names: Arc::new(SystemResolver),
@@ -136,14 +147,32 @@ impl fmt::Debug for ForeignTransport {
 /// The transport below the deadline.
 struct Sender {
     rule: Rule,
+    owners_credentials: bool,
     client: Client,
 }
 
 impl Sender {
     async fn checked(&self, request: Request) -> Result<Response, TransportError> {
-        check_credentials(&request)?;
+        self.check_credentials(&request)?;
         self.check_literal(&request)?;
         self.client.send(request).await
+    }
+
+    fn check_credentials(&self, request: &Request) -> Result<(), TransportError> {
+        let target = || Target::of(request);
+        let carries = |name: &HeaderName| request.headers().contains_key(name);
+        let others = [PROXY_AUTHORIZATION, COOKIE].iter().any(carries);
+        if others || (carries(&AUTHORIZATION) && !self.owners_credentials) {
+            return Err(TransportError::ForeignBearer { target: target() });
+        }
+        let authority = request.uri().authority();
+        if authority.is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(TransportError::Url {
+                target: target(),
+                source: "the address contains a user name or password".into(),
+            });
+        }
+        Ok(())
     }
 
     /// An address in the URL needs no lookup, so the resolver does not see it. The client reads `0x7f.1` as an address
@@ -170,24 +199,6 @@ fn literal(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.parse().ok()
-}
-
-fn check_credentials(request: &Request) -> Result<(), TransportError> {
-    let target = || Target::of(request);
-    let in_header = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE]
-        .iter()
-        .any(|name| request.headers().contains_key(name));
-    if in_header {
-        return Err(TransportError::ForeignBearer { target: target() });
-    }
-    let authority = request.uri().authority();
-    if authority.is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(TransportError::Url {
-            target: target(),
-            source: "the address contains a user name or password".into(),
-        });
-    }
-    Ok(())
 }
 
 /// The error of an address that may not be called.

@@ -225,6 +225,34 @@ async fn credentials_are_refused_before_they_are_sent() {
 }
 
 #[tokio::test]
+async fn what_the_owner_of_an_address_gave_out_may_go_there_and_nothing_else() {
+    let server = Server::always(ok("told")).await;
+    let transport = ForeignTransport::builder()
+        .with_system_roots(false)
+        .with_local_addresses(true)
+        .with_owners_credentials(true)
+        .build()
+        .unwrap();
+    let with = |name: &'static str| {
+        let mut request = get(&server.url("/"));
+        request.headers_mut().insert(name, TOKEN.parse().unwrap());
+        request
+    };
+    assert_eq!(
+        read(&transport, with("authorization")).await.unwrap(),
+        "told"
+    );
+    for name in ["proxy-authorization", "cookie"] {
+        let error = transport.send(with(name)).await.unwrap_err();
+        assert!(
+            matches!(error, TransportError::ForeignBearer { .. }),
+            "{error:?}"
+        );
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_redirect_is_an_answer() {
     let other = Server::always(ok("elsewhere")).await;
     let transport = transport(true, &Names::of(&[]));

@@ -1,0 +1,61 @@
+//! Work that goes on when its caller hangs up.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::BoxFuture;
+
+/// A future that is done in any case: what is not done when this is dropped goes on by itself, until `stop`. As long as somebody
+/// waits, it takes no task of its own.
+pub(super) struct Kept<T: Send + 'static> {
+    work: Option<BoxFuture<'static, T>>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl<T: Send + 'static> Kept<T> {
+    pub(super) fn new(
+        work: BoxFuture<'static, T>,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        Self {
+            work: Some(work),
+            tracker: tracker.clone(),
+            stop: stop.clone(),
+        }
+    }
+}
+
+impl<T: Send + 'static> Future for Kept<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let Some(work) = &mut self.work else {
+            return Poll::Pending;
+        };
+        let output = std::task::ready!(work.as_mut().poll(cx));
+        self.work = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<T: Send + 'static> Drop for Kept<T> {
+    fn drop(&mut self) {
+        let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) else {
+            return;
+        };
+        let stop = self.stop.clone();
+        let work = async move {
+            tokio::select! {
+                _ = work => {}
+                () = stop.cancelled() => {}
+            }
+        };
+        self.tracker.spawn_on(work, &runtime);
+    }
+}

@@ -1,0 +1,99 @@
+//! What is where.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http::StatusCode;
+
+use super::reply::{json, with_status};
+use super::shared::Shared;
+use super::{cards, inbound, rpc};
+
+const CARDS: [&str; 2] = ["/.well-known/agent-card.json", "/.well-known/agent.json"];
+pub(super) const INBOUND: &str = "/a2a/inbound";
+
+/// The routes of an agent that takes messages at `/` and at `path`.
+pub(super) fn routes(shared: Arc<Shared>, path: &str) -> Router {
+    let mut router = Router::new().route("/health", get(health));
+    for base in bases(path) {
+        for card in CARDS {
+            router = router.route(&format!("{base}{card}"), get(cards::get));
+        }
+    }
+    for path in paths(path) {
+        router = router.route(&path, post(rpc::post).get(health));
+    }
+    router
+        .route(INBOUND, post(inbound::post).get(health))
+        .fallback(async || with_status(StatusCode::NOT_FOUND, "not found"))
+        .method_not_allowed_fallback(async || {
+            with_status(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+        })
+        .with_state(shared)
+}
+
+/// Where everything is: at the root, and where the agent was reported to be.
+fn bases(path: &str) -> BTreeSet<String> {
+    let path = path.trim_matches('/');
+    // The router's patterns give braces a meaning.
+    let path = path.replace('{', "{{").replace('}', "}}");
+    let reported = match &*path {
+        "" => String::new(),
+        path => format!("/{path}"),
+    };
+    [String::new(), reported].into()
+}
+
+/// Where messages are taken: the platform's bridge puts `/a2a` behind the address, and some clients a slash.
+fn paths(path: &str) -> BTreeSet<String> {
+    let bases = bases(path).into_iter();
+    let paths = bases.flat_map(|base| ["", "/", "/a2a", "/a2a/"].map(|end| format!("{base}{end}")));
+    paths
+        .filter(|path| !path.is_empty() && path != INBOUND)
+        .collect()
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    if shared.is_stopping() {
+        let stopping = json(br#"{"status":"stopping"}"#.to_vec());
+        return (StatusCode::SERVICE_UNAVAILABLE, stopping).into_response();
+    }
+    json(br#"{"status":"ok"}"#.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &str, expect: &[&str]) {
+        let paths: Vec<_> = paths(path).into_iter().collect();
+        assert_eq!(paths, expect, "{path}");
+    }
+
+    #[test]
+    fn messages_are_taken_at_the_root_and_the_reported_path_with_what_clients_put_behind() {
+        check("", &["/", "/a2a", "/a2a/"]);
+        check("/", &["/", "/a2a", "/a2a/"]);
+        let reported = [
+            "/",
+            "/a2a",
+            "/a2a/",
+            "/x/y",
+            "/x/y/",
+            "/x/y/a2a",
+            "/x/y/a2a/",
+        ];
+        check("/x/y/", &reported);
+        check("x/y", &reported);
+    }
+
+    #[test]
+    fn the_compatible_route_stays_itself_when_it_is_the_reported_path() {
+        let paths = paths("/a2a/inbound");
+        assert!(!paths.contains("/a2a/inbound") && paths.contains("/a2a/inbound/a2a"));
+    }
+}
