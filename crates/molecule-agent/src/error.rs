@@ -512,7 +512,7 @@ impl AgentError {
 fn peer_kind(error: &ClientError) -> ErrorKind {
     match error {
         ClientError::Transport(error) => transport_kind(error),
-        ClientError::NoInterface(_) => ErrorKind::Unsupported,
+        ClientError::NoInterface => ErrorKind::Unsupported,
         ClientError::Status { status, .. } if status.is_server_error() => ErrorKind::Temporary,
         _ => ErrorKind::Unexpected,
     }

@@ -6,7 +6,7 @@ use molecule_agent::protocol::endpoints::DeliveryMode;
 use molecule_agent::transport::{
     BoxFuture, Bytes, ReqwestTransport, Request, Response, Transport, TransportError, http,
 };
-use molecule_agent::{AgentError, Connect, PushDelivery, PushOptions, StopReason};
+use molecule_agent::{AgentError, AgentState, Connect, PushDelivery, PushOptions, StopReason};
 use molecule_emulator::Generation;
 use serde_json::Value;
 
@@ -130,9 +130,10 @@ async fn an_agent_that_waits_out_a_pause_is_called_at_the_same_port_again() {
     let mut agent = Running::start(&client, shout, options);
     let first = agent.joins().await;
     scene.admin.pause(agent.id()).await.unwrap();
-    client.wake();
-    agent
-        .until(|status| status.state == molecule_agent::AgentState::Paused)
+    let status = client.watch_status();
+    let paused = AgentState::Paused;
+    scene
+        .pass_until(async || status.borrow().state == paused)
         .await;
     scene.admin.resume(agent.id()).await.unwrap();
     let mut second = None;
