@@ -3,6 +3,7 @@
 mod agent;
 mod call;
 mod card;
+mod client;
 mod codec;
 mod error;
 mod model;
@@ -20,6 +21,7 @@ pub use agent::{
 };
 pub use call::{Call, CallResult, ListTasks, PushConfigOf, SendMessage, SendOptions, TaskPage};
 pub use card::{Card, CardProfile, Skill};
+pub use client::{A2aClient, ClientError, EventStream, PeerCard, Reply};
 pub use codec::{AnswerError, Version, version_of};
 pub use error::{A2aError, ErrorCode};
 pub use model::{

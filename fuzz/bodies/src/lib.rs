@@ -3,6 +3,7 @@
 //!
 //! A body panics when its property does not hold. [`TARGETS`] has them all.
 
+pub mod a2a_envelope;
 pub mod activity_rows;
 pub mod event_stream;
 pub mod json_depth;
@@ -33,6 +34,7 @@ pub struct Target {
 
 /// Every target, by name.
 pub const TARGETS: &[Target] = &[
+    target("a2a_envelope", a2a_envelope::run),
     target("activity_rows", activity_rows::run),
     target("event_stream", event_stream::run),
     target("json_depth", json_depth::run),

@@ -100,6 +100,7 @@ pub(crate) const TABLE: &[Row] = &[
             "molecule-token-store",
             "molecule-plugin",
             "molecule-transport",
+            "molecule-a2a",
         ],
     ),
     program("xtask", &[]),

@@ -6,6 +6,8 @@
 mod answer;
 mod method;
 mod read;
+#[cfg(test)]
+mod tests;
 mod v03;
 mod v10;
 mod version;

@@ -32,6 +32,8 @@ impl Engine {
             self.add_webhook(&mut state, webhook)?;
         }
         let message = state.of_this(message);
+        // What the agent asked comes before what it is told.
+        state.remember_status(self.options.room);
         state.say(message.clone(), self.options.room);
         self.save(&state).await;
         drop(state);

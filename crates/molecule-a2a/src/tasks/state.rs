@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) run: Option<Run>,
     /// Bytes of the artifacts, roughly.
     made: usize,
+    /// Whether what was said along with the status is part of the history already.
+    remembered: bool,
 }
 
 /// Work that goes on.
@@ -52,6 +54,7 @@ impl State {
             changed: stored.changed,
             listeners: Listeners::new(queue),
             run: None,
+            remembered: false,
         }
     }
 
@@ -78,16 +81,23 @@ impl State {
         history.drain(..gone);
     }
 
-    /// Sets the status; what was said along with the one before becomes history.
-    pub(super) fn turn_to(&mut self, status: TaskStatus, now: SystemTime, room: Room) -> Event {
-        if let Some(said) = self.task.status.message.take() {
+    /// Makes what was said along with the status part of the history, if it is not yet.
+    pub(super) fn remember_status(&mut self, room: Room) {
+        let said = self.task.status.message.clone();
+        if let Some(said) = said.filter(|_| !std::mem::replace(&mut self.remembered, true)) {
             self.say(said, room);
         }
+    }
+
+    /// Sets the status; what was said along with the one before becomes history.
+    pub(super) fn turn_to(&mut self, status: TaskStatus, now: SystemTime, room: Room) -> Event {
+        self.remember_status(room);
         self.task.status = TaskStatus {
             message: status.message.map(|message| self.of_this(message)),
             timestamp: timestamp(now),
             ..status
         };
+        self.remembered = false;
         self.changed = now;
         let state = self.task.status.state;
         Event::Status(StatusUpdate {
