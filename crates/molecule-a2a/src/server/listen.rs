@@ -77,7 +77,7 @@ impl A2aServer {
     }
 
     /// Answers calls until `stop`. From then on new ones are told to come back later, while those that are in work, and the tasks, may
-    /// go on for the drain timeout.
+    /// go on for the drain timeout. When this is dropped, nothing goes on: connections break, and work is given up.
     ///
     /// # Errors
     /// [`ServerError::Listen`] if the runtime does not take the socket.
@@ -91,8 +91,11 @@ impl A2aServer {
             lines: lines.clone(),
             connections: TaskTracker::new(),
             finish: CancellationToken::new(),
+            gone: CancellationToken::new(),
         };
-        let _cut = acceptor.finish.clone().drop_guard();
+        let _gone = acceptor.gone.clone().drop_guard();
+        // It goes first, so that no work outlives its connection.
+        let _stop = self.shared.stop.clone().drop_guard();
         tokio::select! {
             () = drained(&self.shared, &stop) => {}
             () = acceptor.accept(&listener) => {}
@@ -135,6 +138,8 @@ struct Acceptor {
     connections: TaskTracker,
     /// Cancelled when connections end as soon as their answers have left.
     finish: CancellationToken,
+    /// Cancelled when connections end at once.
+    gone: CancellationToken,
 }
 
 impl Acceptor {
@@ -161,7 +166,8 @@ impl Acceptor {
             return;
         }
         let connection = connection(stream, self.router.clone(), line, self.finish.clone());
-        self.connections.spawn(held(place, connection));
+        let held = held(place, connection, self.gone.clone());
+        self.connections.spawn(held);
     }
 
     async fn finish(&self) {
@@ -174,8 +180,11 @@ impl Acceptor {
     }
 }
 
-async fn held(place: Place, connection: impl Future<Output = ()>) {
-    connection.await;
+async fn held(place: Place, connection: impl Future<Output = ()>, gone: CancellationToken) {
+    tokio::select! {
+        () = connection => {}
+        () = gone.cancelled() => {}
+    }
     drop(place);
 }
 
