@@ -174,6 +174,7 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
     let args = args.with_id();
     let way = args.way()?;
     let client = args.client()?;
+    args.check_handler(way)?;
     if !args.join.create {
         look_before_moving_in(&client).await?;
     }
@@ -277,9 +278,7 @@ async fn stay_online(
 
 fn say_online(client: &RemoteAgentClient, mode: &str, io: &Output) {
     let (id, platform) = (client.workspace_id(), client.platform_url());
-    io.note(&format!(
-        "online: workspace {id} at {platform}, {mode}"
-    ));
+    io.note(&format!("online: workspace {id} at {platform}, {mode}"));
 }
 
 fn stopped(reason: StopReason, client: &RemoteAgentClient, io: &Output) -> anyhow::Result<Exit> {
@@ -307,6 +306,7 @@ impl Member {
             return Err(Problem::usage(message).into());
         }
         let way = args.way()?;
+        args.check_handler(way)?;
         let builder = args.agent.member_builder(self.token.clone())?;
         let builder = args
             .join
@@ -375,7 +375,6 @@ impl ConnectArgs {
                 "--stay needs a handler here: choose one, or leave out --stay or --reported-url"
             }
             Mode::Auto | Mode::Push if is_reported && !is_given => return Ok(Way::Elsewhere),
-            _ if !is_given => NO_HANDLER,
             Mode::Push if !is_reported && !self.is_platform_here()? => {
                 "--mode push needs the address at which the platform reaches this agent: --reported-url URL; a tunnel or a reverse \
                  proxy may lead from there to --listen"
@@ -385,6 +384,14 @@ impl ConnectArgs {
             Mode::Auto | Mode::Poll => return Ok(Way::Poll),
         };
         Err(Problem::usage(problem).into())
+    }
+
+    /// Who gets messages needs something that answers them.
+    fn check_handler(&self, way: Way) -> Result<(), Problem> {
+        if way == Way::Elsewhere || self.handler.is_given() {
+            return Ok(());
+        }
+        Err(Problem::usage(NO_HANDLER))
     }
 
     /// Whether the platform is on this machine, where it finds the agent without being told.

@@ -150,11 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn how_a_task_ends_decides_what_it_is() {
-        check(
-            ends(TaskOutcome::input_required("which?")),
-            "which?".into(),
-        )
-        .await;
+        check(ends(TaskOutcome::input_required("which?")), "which?".into()).await;
         check(
             ends(TaskOutcome::rejected(())),
             "the agent will not do this".into(),

@@ -80,7 +80,11 @@ impl PushDelivery {
     /// Waits until there is something to say about the calls.
     async fn watch(&mut self) -> Result<Received, DeliveryError> {
         loop {
-            let wait = if self.has_looked { BETWEEN_LOOKS } else { Duration::ZERO };
+            let wait = if self.has_looked {
+                BETWEEN_LOOKS
+            } else {
+                Duration::ZERO
+            };
             let rest = self.client.clock().sleep(wait);
             tokio::select! {
                 biased;
@@ -147,7 +151,9 @@ impl InboundDelivery for PushDelivery {
 /// The address that leads to an agent which listens on `port`, if the platform is on this machine.
 fn address_here(client: &RemoteAgentClient, port: u16) -> Option<String> {
     let platform = client.platform_url().to_string().parse().ok()?;
-    let is_here = molecule_transport::Origin::of(&platform).ok()?.is_loopback();
+    let is_here = molecule_transport::Origin::of(&platform)
+        .ok()?
+        .is_loopback();
     is_here.then(|| format!("http://localhost:{port}"))
 }
 
