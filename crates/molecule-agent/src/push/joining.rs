@@ -37,6 +37,11 @@ impl RemoteAgentClient {
         let refused = match self.register_now().await {
             Ok(registration) if fallback && is_polled(&registration) => None,
             Ok(mut registration) => {
+                if is_polled(&registration) {
+                    tracing::warn!(
+                        "the platform keeps messages in its log, and does not call the agent"
+                    );
+                }
                 registration.listening = Some(address);
                 return Ok(Some(Joined {
                     registration,

@@ -42,7 +42,7 @@ pub struct PushDelivery {
     server: Server,
     arrivals: Arc<Arrivals>,
     lookout: Lookout,
-    /// The first look is made at once.
+    /// The first look is made at once, and one that failed made again.
     has_looked: bool,
     is_lost: bool,
 }
@@ -98,8 +98,8 @@ impl PushDelivery {
     }
 
     async fn look(&mut self) -> Result<Option<Received>, DeliveryError> {
-        self.has_looked = true;
         let looked = self.lookout.look(&self.client, &self.arrivals).await;
+        self.has_looked = looked.is_ok();
         match looked.map_err(DeliveryError::Temporary)? {
             Finding::Lost(reason) => {
                 self.is_lost = true;
