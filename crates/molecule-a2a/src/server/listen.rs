@@ -77,7 +77,7 @@ impl A2aServer {
     }
 
     /// Answers calls until `stop`. From then on new ones are told to come back later, while those that are in work, and the tasks, may
-    /// go on for the drain timeout. When this is dropped, nothing goes on: connections break, and work is given up.
+    /// go on for the drain timeout.
     ///
     /// # Errors
     /// [`ServerError::Listen`] if the runtime does not take the socket.
@@ -91,11 +91,8 @@ impl A2aServer {
             lines: lines.clone(),
             connections: TaskTracker::new(),
             finish: CancellationToken::new(),
-            gone: CancellationToken::new(),
         };
-        let _gone = acceptor.gone.clone().drop_guard();
-        // It goes first, so that no work outlives its connection.
-        let _stop = self.shared.stop.clone().drop_guard();
+        let _cut = Cut(lines.clone());
         tokio::select! {
             () = drained(&self.shared, &stop) => {}
             () = acceptor.accept(&listener) => {}
@@ -112,6 +109,15 @@ impl std::fmt::Debug for A2aServer {
         f.debug_struct("A2aServer")
             .field("address", &self.address)
             .finish_non_exhaustive()
+    }
+}
+
+/// Ends what is still open when the server does, or is dropped.
+struct Cut(Arc<Lines>);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.cut();
     }
 }
 
@@ -138,8 +144,6 @@ struct Acceptor {
     connections: TaskTracker,
     /// Cancelled when connections end as soon as their answers have left.
     finish: CancellationToken,
-    /// Cancelled when connections end at once.
-    gone: CancellationToken,
 }
 
 impl Acceptor {
@@ -166,8 +170,7 @@ impl Acceptor {
             return;
         }
         let connection = connection(stream, self.router.clone(), line, self.finish.clone());
-        let held = held(place, connection, self.gone.clone());
-        self.connections.spawn(held);
+        self.connections.spawn(held(place, connection));
     }
 
     async fn finish(&self) {
@@ -180,11 +183,8 @@ impl Acceptor {
     }
 }
 
-async fn held(place: Place, connection: impl Future<Output = ()>, gone: CancellationToken) {
-    tokio::select! {
-        () = connection => {}
-        () = gone.cancelled() => {}
-    }
+async fn held(place: Place, connection: impl Future<Output = ()>) {
+    connection.await;
     drop(place);
 }
 
