@@ -15,6 +15,7 @@ mod duration;
 mod env;
 mod exit;
 mod handlers;
+mod listen_address;
 mod logging;
 mod members;
 mod open_files;

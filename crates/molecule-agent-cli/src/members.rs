@@ -27,6 +27,8 @@ const FOR_ONE: &[&str] = &[
     "token_file",
     "token_fd",
     "cursor_file",
+    "listen",
+    "inbound_token_file",
 ];
 
 /// What only all agents together can have.

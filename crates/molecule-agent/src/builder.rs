@@ -307,7 +307,7 @@ impl ClientBuilder {
             agent_card: Mutex::new(agent_card),
             a2a_timeout: self.a2a_timeout,
             workspace_id: self.workspace_id,
-            delivery: self.delivery,
+            delivery: Mutex::new(self.delivery),
             files: self.files,
             journal: default_journal(&state_dir).with_files(self.files),
             vitals: Vitals::new(Arc::clone(&clock)),

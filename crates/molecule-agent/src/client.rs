@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use molecule_protocol::endpoints::{
@@ -37,7 +37,8 @@ pub(crate) struct Settings {
     pub(crate) workspace_id: WorkspaceId,
     pub(crate) agent_card: Mutex<AgentCard>,
     pub(crate) a2a_timeout: Duration,
-    pub(crate) delivery: Delivery,
+    /// How messages come, which may change while the agent runs.
+    pub(crate) delivery: Mutex<Delivery>,
     pub(crate) state_dir: PathBuf,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) state_poll_interval: Duration,
@@ -158,6 +159,22 @@ impl RemoteAgentClient {
     /// When the token file cannot be written.
     pub async fn save_token(&self, token: Token) -> Result<(), AgentError> {
         Ok(self.settings.caller.tokens().save(token).await?)
+    }
+
+    /// How messages come, as far as the agent has its way.
+    pub(crate) fn delivery(&self) -> Delivery {
+        self.lock_delivery().clone()
+    }
+
+    /// How messages come from the next registration on.
+    #[cfg(feature = "push")]
+    pub(crate) fn deliver_by(&self, delivery: Delivery) {
+        *self.lock_delivery() = delivery;
+    }
+
+    fn lock_delivery(&self) -> MutexGuard<'_, Delivery> {
+        let delivery = self.settings.delivery.lock();
+        delivery.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the workspace without claiming it; needs no token.

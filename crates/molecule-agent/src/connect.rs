@@ -7,11 +7,14 @@ use molecule_protocol::WorkspaceStatus;
 use molecule_protocol::endpoints::Lookup;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "push")]
+use crate::PushOptions;
+use crate::agent_loop::Shift;
 use crate::life::{describe, pause};
 use crate::vitals::{Phase, Work};
 use crate::{
-    AgentError, AgentLoop, DEFAULT_STATE_POLL_INTERVAL, Handler, PollOptions, RegisterOptions,
-    Registration, RemoteAgentClient, StopReason,
+    AgentError, AgentLoop, DEFAULT_STATE_POLL_INTERVAL, Handler, InboundDelivery, PollOptions,
+    RegisterOptions, Registration, RemoteAgentClient, StopReason,
 };
 
 pub(crate) type OnRegistered = Arc<dyn Fn(&Registration) + Send + Sync>;
@@ -28,17 +31,22 @@ pub struct Connect {
     pub agent_loop: AgentLoop,
     /// How it polls for messages.
     pub poll: PollOptions,
+    /// How it is called, if messages are pushed to it. Default: it polls.
+    #[cfg(feature = "push")]
+    pub push: Option<PushOptions>,
     pub(crate) on_registered: Option<OnRegistered>,
 }
 
 impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect")
-            .field("register", &self.register)
+        let mut f = f.debug_struct("Connect");
+        f.field("register", &self.register)
             .field("stay", &self.stay)
             .field("agent_loop", &self.agent_loop)
-            .field("poll", &self.poll)
-            .finish_non_exhaustive()
+            .field("poll", &self.poll);
+        #[cfg(feature = "push")]
+        f.field("push", &self.push);
+        f.finish_non_exhaustive()
     }
 }
 
@@ -77,6 +85,21 @@ impl Connect {
         self
     }
 
+    /// Lets messages be pushed to the agent, which listens for them itself.
+    #[cfg(feature = "push")]
+    #[must_use]
+    pub fn with_push(mut self, push: PushOptions) -> Self {
+        self.push = Some(push);
+        self
+    }
+
+    const fn is_pushed(&self) -> bool {
+        #[cfg(feature = "push")]
+        return self.push.is_some();
+        #[cfg(not(feature = "push"))]
+        false
+    }
+
     /// Called each time the agent has joined: at first, and after a pause that it waited out.
     #[must_use]
     pub fn with_on_registered(
@@ -88,18 +111,29 @@ impl Connect {
     }
 }
 
+/// An agent that has joined, and is to begin.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    pub(crate) registration: Registration,
+    pub(crate) shift: Shift<Box<dyn InboundDelivery>>,
+}
+
 impl RemoteAgentClient {
-    /// Joins the platform, polls for messages and runs the agent. A paused workspace is not joined: that would un-pause it.
+    /// Joins the platform, polls for messages or has them pushed, and runs the agent. A paused workspace is not joined: that would
+    /// un-pause it. An agent that is called answers at its port before its address is reported.
     ///
     /// # Errors
-    /// As for [`register`](Self::register) and [`run_agent_loop`](Self::run_agent_loop).
+    /// As for [`register`](Self::register), [`run_agent_loop`](Self::run_agent_loop) and, with `push`, `PushDelivery::bind`;
+    /// [`AgentError::NoWayIn`] where there should be a fallback and is none.
     pub async fn connect(
         &self,
         handler: impl Handler,
         options: Connect,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
-        self.require_polling()?;
+        if !options.is_pushed() {
+            self.require_polling()?;
+        }
         let run = self.vitals().begin();
         let ended = self
             .stay_connected(Arc::new(handler), options, cancel)
@@ -111,7 +145,7 @@ impl RemoteAgentClient {
     async fn stay_connected(
         &self,
         handler: Arc<dyn Handler>,
-        options: Connect,
+        mut options: Connect,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
         self.check_journal(&options.agent_loop).await?;
@@ -124,19 +158,27 @@ impl RemoteAgentClient {
                 registrable = self.check_registrable(register) => registrable,
             };
             let registered = match registrable {
-                Ok(()) => self.register_now().await,
+                Ok(()) => self.join(&handler, &mut options).await,
                 Err(error) => Err(error),
             };
             let reason = match registered {
-                Ok(registration) => {
+                Ok(Joined {
+                    registration,
+                    shift,
+                }) => {
                     tracing::info!(workspace = %self.workspace_id(), ?registration.delivery_mode, "online");
                     if let Some(on_registered) = &options.on_registered {
                         on_registered(&registration);
                     }
-                    let delivery = self.poll_delivery(options.poll.clone());
-                    let agent_loop = options.agent_loop.clone();
-                    self.live(handler.clone(), delivery, agent_loop, cancel)
-                        .await?
+                    let ended = self.live(shift, cancel).await;
+                    #[cfg(feature = "push")]
+                    if self.falls_back(&ended, &mut options) {
+                        has_run = true;
+                        register = RegisterOptions::new();
+                        self.vitals().phase(Phase::Running);
+                        continue;
+                    }
+                    ended?
                 }
                 Err(AgentError::Paused(_)) => StopReason::Paused,
                 Err(error) if has_run && error.may_pass() => {
@@ -166,6 +208,34 @@ impl RemoteAgentClient {
             }
             self.vitals().start();
         }
+    }
+
+    /// Registers, with what brings messages ready before.
+    async fn join(
+        &self,
+        handler: &Arc<dyn Handler>,
+        options: &mut Connect,
+    ) -> Result<Joined, AgentError> {
+        #[cfg(feature = "push")]
+        if let Some(joined) = self.join_pushed(handler, options).await? {
+            return Ok(joined);
+        }
+        self.join_polled(handler, options).await
+    }
+
+    pub(crate) async fn join_polled(
+        &self,
+        handler: &Arc<dyn Handler>,
+        options: &Connect,
+    ) -> Result<Joined, AgentError> {
+        let registration = self.register_now().await?;
+        let delivery: Box<dyn InboundDelivery> = Box::new(self.poll_delivery(options.poll.clone()));
+        let agent_loop = options.agent_loop.clone();
+        let shift = Shift::new(self, Arc::clone(handler), delivery, agent_loop);
+        Ok(Joined {
+            registration,
+            shift,
+        })
     }
 
     /// An agent that can take no messages does not say that it is there. A disk that is full is waited out later.

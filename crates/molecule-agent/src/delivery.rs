@@ -1,12 +1,15 @@
 //! Where an agent's messages come from.
 
+use std::future::ready;
+use std::sync::Arc;
+
 use molecule_protocol::InboundMessage;
 use molecule_transport::BoxFuture;
 
-use crate::AgentError;
+use crate::{AgentError, Handler};
 
 /// What brings messages to [`run_agent_loop`](crate::RemoteAgentClient::run_agent_loop). [`PollDelivery`](crate::PollDelivery)
-/// asks the platform; anything else that has messages for an agent can be one too.
+/// asks the platform, `PushDelivery` is called by it; anything else that has messages for an agent can be one too.
 ///
 /// The agent asks for the next message only after it acknowledged the one before, which it does when the message is in its
 /// [`Journal`](crate::Journal); with a journal in memory, when it is handled and its answer was taken. What is not acknowledged when
@@ -52,6 +55,27 @@ use crate::AgentError;
 /// # }
 /// ```
 pub trait InboundDelivery: Send + 'static {
+    /// Called once, before the first [`receive`](Self::receive): here is what answers messages.
+    ///
+    /// It is for deliveries whose callers wait for the answer, so that it goes back on the way on which the message came. What such a
+    /// delivery hands to this handler it does not hand out by `receive`. Each call waits until fewer than
+    /// [`concurrency`](crate::AgentLoop::with_concurrency) handlers run, and counts in heartbeats and in the agent's status
+    /// like any other. It is not started again if it fails, and not journaled: it is the caller who knows whether it has an answer.
+    ///
+    /// By default the handler is not needed.
+    fn serve(&mut self, handler: Arc<dyn Handler>) {
+        drop(handler);
+    }
+
+    /// Called once, when the agent has to stop and nothing more is received: whoever waits for an answer should get it still, and
+    /// whoever comes now should not wait. It is dropped when that takes longer than the agent's
+    /// [`drain_timeout`](crate::AgentLoop::with_drain_timeout), and the delivery with it.
+    ///
+    /// By default there is nothing to do.
+    fn close(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+
     /// The next message, oldest first. It waits until there is one, or for as long as it takes to know that there is none.
     ///
     /// It may be dropped while it waits, when the agent has to stop: no message may be lost by that.
@@ -109,6 +133,14 @@ impl From<AgentError> for DeliveryError {
 }
 
 impl InboundDelivery for Box<dyn InboundDelivery> {
+    fn serve(&mut self, handler: Arc<dyn Handler>) {
+        (**self).serve(handler);
+    }
+
+    fn close(&mut self) -> BoxFuture<'_, ()> {
+        (**self).close()
+    }
+
     fn receive(&mut self) -> BoxFuture<'_, Result<Received, DeliveryError>> {
         (**self).receive()
     }

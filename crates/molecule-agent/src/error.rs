@@ -1,8 +1,10 @@
 //! What can go wrong, and what kind of trouble it is.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use http::StatusCode;
+use molecule_a2a::ClientError;
 #[cfg(feature = "plugins")]
 use molecule_plugin::{PluginError, PluginErrorKind};
 use molecule_protocol::endpoints::{A2aRefusal, InvalidAttachmentUri, PluginRefusal};
@@ -100,6 +102,51 @@ pub enum AgentError {
         #[source]
         source: ApiError,
     },
+    /// The platform takes neither the agent's address nor an agent that polls.
+    #[error(
+        "the platform refused the address {url:?}, and it cannot be polled for messages either (it is of the generation before poll \
+         mode); report an http(s) address that resolves from the platform and, except localhost, is not private, or use a newer platform"
+    )]
+    NoWayIn {
+        /// The address.
+        url: String,
+        /// What the platform said.
+        #[source]
+        source: ApiError,
+    },
+    /// The platform called, and the call did not arrive.
+    #[error(
+        "the platform's calls to {url:?} do not arrive{}; check what leads from there to the agent: a tunnel, a proxy, a firewall",
+        reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+    )]
+    NotReached {
+        /// The address that was reported.
+        url: String,
+        /// What the platform says about it.
+        reason: Option<String>,
+    },
+    /// The agent listens, but does not get through to itself.
+    #[error("nothing answers at {address}, where the agent listens; is a firewall in the way?")]
+    NotAnswering {
+        /// The address.
+        address: SocketAddr,
+        /// What failed, unless the answer was wrong.
+        #[source]
+        source: Option<TransportError>,
+    },
+    /// The peer cannot be called at an address of its own.
+    #[error(
+        "workspace {0} has no address of its own that can be called; platforms pass on messages (`call_peer`), and neither streams nor \
+         questions about tasks"
+    )]
+    NotDirect(WorkspaceId),
+    /// A call of a peer at its own address failed.
+    #[error(transparent)]
+    Peer(#[from] ClientError),
+    /// The server that is called failed.
+    #[cfg(feature = "push")]
+    #[error(transparent)]
+    Server(#[from] molecule_a2a::ServerError),
     /// A message whose sender cannot be answered.
     #[error("cannot answer {0:?}: it is neither the canvas user nor a workspace")]
     UnknownSender(String),
@@ -413,7 +460,15 @@ impl AgentError {
             Self::DeliveryUnknown { .. } => ErrorKind::Unreachable,
             Self::Deleted(_) => ErrorKind::Deleted,
             Self::Paused(_) => ErrorKind::Paused,
-            Self::PollModeUnsupported { .. } => ErrorKind::Unsupported,
+            Self::PollModeUnsupported { .. } | Self::NoWayIn { .. } => ErrorKind::Unsupported,
+            Self::NotReached { .. } => ErrorKind::Temporary,
+            Self::NotAnswering { .. } => ErrorKind::Unexpected,
+            #[cfg(feature = "push")]
+            Self::Server(molecule_a2a::ServerError::Bind { .. }) => ErrorKind::Usage,
+            #[cfg(feature = "push")]
+            Self::Server(_) => ErrorKind::Unexpected,
+            Self::NotDirect(_) => ErrorKind::Unsupported,
+            Self::Peer(error) => peer_kind(error),
             #[cfg(feature = "plugins")]
             Self::Plugin(error) => plugin_kind(error),
             #[cfg(feature = "plugins")]
@@ -447,6 +502,7 @@ impl AgentError {
         match self {
             Self::Transport(error) => error.surely_not_delivered(),
             Self::Api(ApiError::A2a(_, reason)) => reason.surely_not_delivered(),
+            Self::Peer(error) => error.surely_not_delivered(),
             Self::Api(error) => error.status().is_client_error(),
             Self::NotRotated { .. } | Self::TokenReplaced => false,
             Self::DeliveryUnknown { .. } => false,
@@ -454,6 +510,15 @@ impl AgentError {
             Self::RecordCancelled => false,
             _ => true,
         }
+    }
+}
+
+fn peer_kind(error: &ClientError) -> ErrorKind {
+    match error {
+        ClientError::Transport(error) => transport_kind(error),
+        ClientError::NoInterface => ErrorKind::Unsupported,
+        ClientError::Status { status, .. } if status.is_server_error() => ErrorKind::Temporary,
+        _ => ErrorKind::Unexpected,
     }
 }
 

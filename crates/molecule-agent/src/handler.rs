@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
 
+use molecule_a2a::{Message, TaskWork};
 use molecule_protocol::InboundMessage;
 use molecule_transport::BoxFuture;
 use tokio::sync::oneshot;
 
 /// What a handler made of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum HandlerOutcome {
     /// This is the answer.
@@ -18,6 +19,27 @@ pub enum HandlerOutcome {
     Nothing,
     /// The handler failed; the sender is told so in these words, and the heartbeat counts it.
     Error(String),
+    /// This is the answer, with everything that belongs to it. Where the agent polls, its text parts go back; where calls
+    /// are pushed, all of it does, and the platform reads its `usage` and the `tool_trace` of its metadata.
+    Message(Message),
+    /// It takes work with a life of its own. Where calls are pushed, that is a task, which callers can watch, cancel and go on with.
+    /// Where the agent polls, the work is done at once, and the texts of what it made and of its last message go back; work
+    /// that failed is a handler that failed.
+    Task(TaskWork),
+}
+
+/// Work that is not begun yet is equal to nothing, not even to itself.
+impl PartialEq for HandlerOutcome {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Reply(one), Self::Reply(other)) | (Self::Error(one), Self::Error(other)) => {
+                one == other
+            }
+            (Self::Message(one), Self::Message(other)) => one == other,
+            (Self::Nothing, Self::Nothing) => true,
+            _ => false,
+        }
+    }
 }
 
 impl From<String> for HandlerOutcome {
@@ -38,6 +60,18 @@ impl From<Option<String>> for HandlerOutcome {
     }
 }
 
+impl From<Message> for HandlerOutcome {
+    fn from(message: Message) -> Self {
+        Self::Message(message)
+    }
+}
+
+impl From<TaskWork> for HandlerOutcome {
+    fn from(work: TaskWork) -> Self {
+        Self::Task(work)
+    }
+}
+
 impl From<()> for HandlerOutcome {
     fn from((): ()) -> Self {
         Self::Nothing
@@ -50,8 +84,9 @@ impl<T: Into<Self>, E: std::fmt::Display> From<Result<T, E>> for HandlerOutcome 
     }
 }
 
-/// Something that answers messages. Async closures do, whose output is a text, an `Option` or a `Result` of one. What is not
-/// async, or blocks, goes through [`blocking_handler`].
+/// Something that answers messages, whether they are polled for or pushed. Async closures do, whose output is a text, a whole
+/// [`Message`], a [`TaskWork`], or an `Option` or a `Result` of a text. What is not async, or blocks, goes through
+/// [`blocking_handler`].
 ///
 /// ```
 /// use molecule_agent::{Handler, InboundMessage};
@@ -60,6 +95,24 @@ impl<T: Into<Self>, E: std::fmt::Display> From<Result<T, E>> for HandlerOutcome 
 ///
 /// takes_a_handler(async |message: InboundMessage| message.text.to_uppercase());
 /// takes_a_handler(async |message: InboundMessage| message.text.parse::<f64>().map(|n| (n * 2.0).to_string()));
+/// ```
+///
+/// Work that takes long is better a task: whoever watches it sees how it goes, and it can be cancelled.
+///
+/// ```
+/// # use molecule_agent::{Handler, InboundMessage};
+/// # fn takes_a_handler(handler: impl Handler) {}
+/// use molecule_agent::a2a::{Artifact, Part, TaskContext, TaskOutcome, TaskWork};
+///
+/// takes_a_handler(async |message: InboundMessage| {
+///     TaskWork::new(async move |task: TaskContext| {
+///         let table = Artifact::new("table").with_part(Part::text(message.text));
+///         match task.artifact(table).await {
+///             Ok(()) => TaskOutcome::completed("here it is"),
+///             Err(_) => TaskOutcome::canceled(),
+///         }
+///     })
+/// });
 /// ```
 pub trait Handler: Send + Sync + 'static {
     /// Answers one message. It is dropped when the agent has to stop before it is done.

@@ -25,6 +25,7 @@ mod inbound;
 mod journal;
 mod life;
 mod patience;
+mod peer;
 mod peers;
 #[cfg(doc)]
 #[cfg_attr(
@@ -38,6 +39,8 @@ mod peers;
 pub mod parity {}
 #[cfg(feature = "plugins")]
 mod plugins;
+#[cfg(feature = "push")]
+mod push;
 mod registration;
 #[cfg(feature = "push")]
 pub mod stub;
@@ -72,11 +75,15 @@ pub use inbound::{
 };
 pub use journal::{DeadLetter, Journal};
 pub use life::{HeartbeatLoop, StopReason, TaskReport};
+pub use peer::{Peer, PeerEvents};
 #[cfg(feature = "plugins")]
 pub use plugins::{InstallRecorded, PluginInstall, PluginOptions, Progress};
+#[cfg(feature = "push")]
+pub use push::{PushDelivery, PushOptions};
 pub use registration::{RegisterOptions, Registration};
 pub use tokens::TokenOrigin;
 
+pub use molecule_a2a as a2a;
 #[cfg(feature = "plugins")]
 pub use molecule_plugin::{self as plugin, PluginName};
 pub use molecule_protocol::endpoints::PeerInfo;

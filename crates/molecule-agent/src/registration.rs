@@ -1,5 +1,7 @@
 //! Joining the platform without doing harm: look first, then register.
 
+use std::net::SocketAddr;
+
 use http::StatusCode;
 use molecule_protocol::endpoints::{Delivery, DeliveryMode, Lookup, Register, Registered};
 use molecule_protocol::{ApiError, WorkspaceStatus};
@@ -47,6 +49,8 @@ pub struct Registration {
     pub delivery_mode: Option<DeliveryMode>,
     /// Whether the platform issued a token, which is stored now.
     pub token_issued: bool,
+    /// Where the agent listens, if it is called.
+    pub listening: Option<SocketAddr>,
 }
 
 impl RemoteAgentClient {
@@ -77,18 +81,14 @@ impl RemoteAgentClient {
 
     /// Registers without a look. Not to be dropped before its end: the platform shows a new token only once.
     pub(crate) async fn register_now(&self) -> Result<Registration, AgentError> {
-        let settings = self.settings();
-        let register = Register::new(
-            settings.workspace_id,
-            settings.delivery.clone(),
-            self.agent_card(),
-        );
+        let (id, delivery) = (self.workspace_id(), self.delivery());
+        let register = Register::new(id, delivery.clone(), self.agent_card());
         match self.authorized(&register).await {
             Ok(registered) => self.registered(registered).await,
             Err(AgentError::Api(source @ ApiError::Rejected(_)))
                 if source.status() == StatusCode::BAD_REQUEST =>
             {
-                Err(self.refused_delivery(source))
+                Err(refused_delivery(&delivery, source))
             }
             Err(error) => Err(error),
         }
@@ -119,25 +119,26 @@ impl RemoteAgentClient {
         Ok(Registration {
             delivery_mode: registered.delivery_mode,
             token_issued,
+            listening: None,
         })
     }
+}
 
-    /// The platform refuses a url, and the lack of one, in the same words.
-    fn refused_delivery(&self, source: ApiError) -> AgentError {
-        match &self.settings().delivery {
-            Delivery::Poll => AgentError::PollModeUnsupported {
-                source: Some(source),
-            },
-            Delivery::Push { url } => AgentError::UrlRefused {
-                url: without_password(url),
-                source,
-            },
-        }
+/// The platform refuses a url, and the lack of one, in the same words.
+fn refused_delivery(delivery: &Delivery, source: ApiError) -> AgentError {
+    match delivery {
+        Delivery::Poll => AgentError::PollModeUnsupported {
+            source: Some(source),
+        },
+        Delivery::Push { url } => AgentError::UrlRefused {
+            url: without_password(url),
+            source,
+        },
     }
 }
 
 /// An address as it may be repeated: without what stands before its host.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = url.split_at(start);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

@@ -89,6 +89,9 @@ pub struct InboundMessage {
     /// The task it belongs to, where the sender says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
+    /// The conversation it belongs to, where the sender says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_id: Option<String>,
     /// The JSON-RPC method.
     pub method: String,
     /// [`Role::Agent`] for an answer to something this agent sent; it is not answered in turn.
@@ -151,6 +154,7 @@ impl InboundMessage {
             text,
             message_id: None,
             task_id: None,
+            context_id: None,
             method: "message/send".to_owned(),
             role: Role::User,
             metadata: Map::new(),
@@ -259,6 +263,7 @@ impl ActivityRow {
             text: self.text(&parts),
             message_id: envelope.text("messageId"),
             task_id: envelope.text("taskId"),
+            context_id: envelope.text("contextId"),
             method: self.method.clone(),
             role: if envelope.text("role").as_deref() == Some("agent") {
                 Role::Agent
@@ -430,6 +435,14 @@ mod tests {
         assert_eq!(message.text, "one\ntwo");
         assert_eq!(message.message_id.as_deref(), Some("mm-2"));
         assert_eq!(message.sender, Sender::CanvasUser);
+    }
+
+    #[test]
+    fn a_message_says_which_task_and_conversation_it_belongs_to() {
+        let said = json!({"messageId": "m", "taskId": "t-1", "contextId": "c-1", "parts": []});
+        let message = message(json!({"request_body": {"params": {"message": said}}}));
+        assert_eq!(message.task_id.as_deref(), Some("t-1"));
+        assert_eq!(message.context_id.as_deref(), Some("c-1"));
     }
 
     #[test]

@@ -93,6 +93,8 @@ impl A2aServer {
             finish: CancellationToken::new(),
         };
         let _cut = Cut(lines.clone());
+        // It goes first, so that no work outlives the connection that it was for.
+        let _stop = self.shared.stop.clone().drop_guard();
         tokio::select! {
             () = drained(&self.shared, &stop) => {}
             () = acceptor.accept(&listener) => {}

@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 pub(crate) use client::AgentClient;
-pub(crate) use listen::{AdminAddress, listen};
+pub(crate) use listen::listen;
 pub(crate) use socket::AgentSocket;
 
 /// The agents of this process, those too that have not started yet, or never could.

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint, value_parser};
 use molecule_agent::protocol::endpoints::Lookup;
-use molecule_agent::transport::{RateBudget, SystemClock};
+use molecule_agent::transport::{Origin, RateBudget, SystemClock};
 use molecule_agent::{
     AgentError, AgentLoop, ClientBuilder, Connect, EventsMode, FleetAgent, HeartbeatLoop,
-    PollOptions, RemoteAgentClient, Since, StopReason, Token, WorkspaceId,
+    PollOptions, PushOptions, RemoteAgentClient, Since, StopReason, Token, WorkspaceId,
 };
 
-use crate::admin::{self, AdminAddress, AgentSocket, Agents, Watched};
+use crate::admin::{self, AgentSocket, Agents, Watched};
+use crate::agent::read_token_file;
 use crate::agent_lock::AgentLock;
 use crate::args::{AgentArgs, JoinArgs};
 use crate::commands::fleet;
@@ -20,6 +21,7 @@ use crate::commands::single::mode_name;
 use crate::duration;
 use crate::exit::{Exit, Problem};
 use crate::handlers::{Context, HandlerArgs, NO_HANDLER};
+use crate::listen_address::ListenAddress;
 use crate::open_files;
 use crate::output::Output;
 use crate::signals::Signals;
@@ -74,9 +76,15 @@ pub(crate) struct Member {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Running")]
 struct RunArgs {
-    /// How messages come: auto means push with --reported-url, and poll without
+    /// How messages come: auto has them pushed to --reported-url, and polls without one, or where the platform cannot push them
     #[arg(long, value_name = "MODE", default_value = "auto")]
     mode: Mode,
+    /// Listen for pushed messages at this address; a port alone is one of 127.0.0.1, and 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = str::parse::<ListenAddress>)]
+    listen: ListenAddress,
+    /// Take pushed messages only with the bearer token in this file; platforms send none, so that what is between has to add it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    inbound_token_file: Option<PathBuf>,
     /// Which messages from before its first run the agent handles: all, now, or those of the last while
     #[arg(long, value_name = "WHEN", default_value = "30s", value_parser = duration::parse_since)]
     since: Since,
@@ -105,8 +113,8 @@ struct RunArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse_interval)]
     state_poll_interval: Duration,
     /// Answer health, readiness and metrics at this address; a port alone is one of 127.0.0.1, and 0 takes a free one
-    #[arg(long, value_name = "ADDR", value_parser = str::parse::<AdminAddress>)]
-    admin_listen: Option<AdminAddress>,
+    #[arg(long, value_name = "ADDR", value_parser = str::parse::<ListenAddress>)]
+    admin_listen: Option<ListenAddress>,
     /// Where the agent's place in the log is kept [default: cursor, in its directory]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cursor_file: Option<PathBuf>,
@@ -141,7 +149,7 @@ impl From<Events> for EventsMode {
 /// How messages reach the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// Push where an address is reported, poll elsewhere.
+    /// Push where an address is reported and the platform takes it, poll elsewhere.
     Auto,
     /// The agent asks for them.
     Poll,
@@ -149,23 +157,32 @@ enum Mode {
     Push,
 }
 
+/// How messages come after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The agent asks for them.
+    Poll,
+    /// The agent is called, and may poll where that does not work.
+    Push { fallback: bool },
+    /// Something else is called.
+    Elsewhere,
+}
+
 pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit> {
     if !args.members.is_empty() {
         return fleet::run(&args.members, io).await;
     }
     let args = args.with_id();
-    let is_push = args.check_mode()?;
+    let way = args.way()?;
     let client = args.client()?;
-    if !is_push && !args.handler.is_given() {
-        return Err(Problem::usage(NO_HANDLER).into());
-    }
+    args.check_handler(way)?;
     if !args.join.create {
         look_before_moving_in(&client).await?;
     }
     let lock = AgentLock::take(client.state_dir()).await?;
     open_files::make_room_for([args.run.concurrency]);
     let signals = Signals::listen()?;
-    let watched = Watched::new(&client, !is_push);
+    let watched = Watched::new(&client, way != Way::Elsewhere);
     let _listening = match args.run.admin_listen {
         Some(address) => {
             let agents = Agents::expected([]);
@@ -176,10 +193,9 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
     };
     let _socket = AgentSocket::open(client.state_dir(), watched, &lock, io);
     let running = async {
-        if is_push {
-            push(&args, &client, &signals, io).await
-        } else {
-            poll(&args, &client, &signals, io).await
+        match way {
+            Way::Elsewhere => stay_online(&args, &client, &signals, io).await,
+            way => handle(&args, way, &client, &signals, io).await,
         }
     };
     let reason = tokio::select! {
@@ -224,9 +240,10 @@ pub(super) async fn forced(signals: &Signals, io: &Output) -> Problem {
     Problem::new(Exit::Unexpected, message)
 }
 
-/// The agent polls for messages and handles them.
-async fn poll(
+/// The agent gets messages and handles them.
+async fn handle(
     args: &ConnectArgs,
+    way: Way,
     client: &RemoteAgentClient,
     signals: &Signals,
     io: &Output,
@@ -234,14 +251,18 @@ async fn poll(
     let handler = args.handler.build(Context::new(client.clone())).await?;
     say_if_waiting(args, client, io).await;
     let (online, joined) = (*io, client.clone());
-    let connect = args.connect().with_on_registered(move |registration| {
-        say_online(&joined, mode_name(registration.delivery_mode), &online);
+    let connect = args.connect(way)?.with_on_registered(move |registration| {
+        let mode = match registration.listening {
+            Some(address) => format!("push mode, listening at {address}"),
+            None => format!("{} mode", mode_name(registration.delivery_mode)),
+        };
+        say_online(&joined, &mode, &online);
     });
     Ok(client.connect(handler, connect, &signals.stop).await?)
 }
 
 /// Something else answers at the reported address; the agent keeps the workspace online.
-async fn push(
+async fn stay_online(
     args: &ConnectArgs,
     client: &RemoteAgentClient,
     signals: &Signals,
@@ -251,7 +272,7 @@ async fn push(
         Err(AgentError::Paused(_)) => return Ok(StopReason::Paused),
         registered => registered?,
     };
-    say_online(client, "push", io);
+    say_online(client, "push mode", io);
     Ok(client
         .run_heartbeat_loop(HeartbeatLoop::new(), &signals.stop)
         .await?)
@@ -259,9 +280,7 @@ async fn push(
 
 fn say_online(client: &RemoteAgentClient, mode: &str, io: &Output) {
     let (id, platform) = (client.workspace_id(), client.platform_url());
-    io.note(&format!(
-        "online: workspace {id} at {platform}, {mode} mode"
-    ));
+    io.note(&format!("online: workspace {id} at {platform}, {mode}"));
 }
 
 fn stopped(reason: StopReason, client: &RemoteAgentClient, io: &Output) -> anyhow::Result<Exit> {
@@ -284,13 +303,12 @@ impl Member {
     /// When an option is missing or cannot be used.
     pub(super) fn agent(&self, agents: &Agents, io: &Output) -> anyhow::Result<FleetAgent> {
         let args = &self.args;
-        if args.check_mode()? {
-            let message = "one of many agents polls for messages: leave out reported_url";
+        if args.run.mode == Mode::Push || args.join.reported_url.is_some() {
+            let message = "one of many agents polls for messages: leave out reported_url, and mode = \"push\"";
             return Err(Problem::usage(message).into());
         }
-        if !args.handler.is_given() {
-            return Err(Problem::usage(NO_HANDLER).into());
-        }
+        let way = args.way()?;
+        args.check_handler(way)?;
         let builder = args.agent.member_builder(self.token.clone())?;
         let builder = args
             .join
@@ -305,7 +323,7 @@ impl Member {
             let entry = entry.clone();
             async move { entry.prepare(client).await }
         };
-        Ok(FleetAgent::prepared_by(builder, prepare).with_connect(args.connect()))
+        Ok(FleetAgent::prepared_by(builder, prepare).with_connect(args.connect(way)?))
     }
 
     /// Whose agent it is.
@@ -319,7 +337,7 @@ impl Member {
     }
 
     /// Where all agents are watched.
-    pub(super) fn admin_listen(&self) -> Option<AdminAddress> {
+    pub(super) fn admin_listen(&self) -> Option<ListenAddress> {
         self.args.run.admin_listen
     }
 
@@ -334,12 +352,16 @@ impl ConnectArgs {
         self.agent.identity.place.workspace_id
     }
 
-    fn connect(&self) -> Connect {
-        Connect::new()
+    fn connect(&self, way: Way) -> anyhow::Result<Connect> {
+        let connect = Connect::new()
             .with_register(self.join.options())
             .with_stay(self.run.stay)
             .with_agent_loop(self.run.agent_loop())
-            .with_poll(self.run.poll())
+            .with_poll(self.run.poll());
+        Ok(match way {
+            Way::Push { fallback } => connect.with_push(self.run.push(fallback)?),
+            _ => connect,
+        })
     }
 
     fn with_id(&self) -> Self {
@@ -349,28 +371,40 @@ impl ConnectArgs {
         args
     }
 
-    /// Whether messages are pushed.
-    fn check_mode(&self) -> anyhow::Result<bool> {
-        let url = self.join.reported_url.as_deref();
-        let problem = match (self.run.mode, url) {
-            (Mode::Push, None) => Problem::new(
-                Exit::Unsupported,
-                "this version does not listen for pushed messages itself: name the address of a server of yours that \
-                 answers them with --reported-url, or use --mode poll",
-            ),
-            (Mode::Poll, Some(_)) => Problem::usage(
-                "--mode poll and --reported-url exclude each other: leave one of them out",
-            ),
-            (_, Some(_)) if self.handler.is_given() => Problem::usage(
-                "messages are pushed to the reported address, so the handler here would never be asked: leave out the \
-                 handler, or leave out --reported-url to poll for messages",
-            ),
-            (_, Some(_)) if self.run.stay => {
-                Problem::usage("--stay needs poll mode: leave it out, or leave out --reported-url")
+    /// How messages come. Who reports an address and has no handler means that something else answers there.
+    fn way(&self) -> anyhow::Result<Way> {
+        let (is_reported, is_given) = (self.join.reported_url.is_some(), self.handler.is_given());
+        let problem = match self.run.mode {
+            Mode::Poll if is_reported => {
+                "--mode poll and --reported-url exclude each other: leave one of them out"
             }
-            (_, url) => return Ok(url.is_some()),
+            Mode::Auto | Mode::Push if is_reported && !is_given && self.run.stay => {
+                "--stay needs a handler here: choose one, or leave out --stay or --reported-url"
+            }
+            Mode::Auto | Mode::Push if is_reported && !is_given => return Ok(Way::Elsewhere),
+            Mode::Push if !is_reported && !self.is_platform_here()? => {
+                "--mode push needs the address at which the platform reaches this agent: --reported-url URL; a tunnel or a reverse \
+                 proxy may lead from there to --listen"
+            }
+            Mode::Push => return Ok(Way::Push { fallback: false }),
+            Mode::Auto if is_reported => return Ok(Way::Push { fallback: true }),
+            Mode::Auto | Mode::Poll => return Ok(Way::Poll),
         };
-        Err(problem.into())
+        Err(Problem::usage(problem).into())
+    }
+
+    /// Who gets messages needs something that answers them.
+    fn check_handler(&self, way: Way) -> Result<(), Problem> {
+        if way == Way::Elsewhere || self.handler.is_given() {
+            return Ok(());
+        }
+        Err(Problem::usage(NO_HANDLER))
+    }
+
+    /// Whether the platform is on this machine, where it finds the agent without being told.
+    fn is_platform_here(&self) -> anyhow::Result<bool> {
+        let url = self.agent.platform.url()?.to_string().parse()?;
+        Ok(Origin::of(&url).is_ok_and(|origin| origin.is_loopback()))
     }
 
     fn client(&self) -> anyhow::Result<RemoteAgentClient> {
@@ -399,6 +433,17 @@ impl RunArgs {
             .with_drain_timeout(self.drain_timeout)
             .with_concurrency(self.concurrency as usize)
             .with_attempts(self.attempts)
+    }
+
+    fn push(&self, fallback: bool) -> anyhow::Result<PushOptions> {
+        let ListenAddress(listen) = self.listen;
+        let options = PushOptions::new()
+            .with_listen(listen)
+            .with_fallback(fallback);
+        Ok(match &self.inbound_token_file {
+            Some(path) => options.with_inbound_token(read_token_file(path)?),
+            None => options,
+        })
     }
 
     fn poll(&self) -> PollOptions {

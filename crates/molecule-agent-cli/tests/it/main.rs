@@ -22,6 +22,7 @@ mod man;
 mod messages;
 mod peers;
 mod plugin;
+mod push;
 mod secrecy;
 mod secrets;
 mod settings;

@@ -223,8 +223,19 @@ async fn what_fails_shows_none() {
     check(&agent, 1, &[&["doctor"], &elsewhere[..]].concat(), &[]);
     let forward = ["connect", "--forward", &with_address];
     check(&agent, 2, &forward, &[]);
-    let both = ["connect", "--echo", "--reported-url", &with_address];
+    let both = ["connect", "--mode", "poll", "--reported-url", &with_address];
     check(&agent, 2, &both, &[]);
+    let refused = with_address.replace("localhost", "10.0.0.1");
+    let push = [
+        "connect",
+        "--echo",
+        "--mode",
+        "push",
+        "--listen",
+        "0",
+        "--reported-url",
+    ];
+    check(&agent, 2, &[&push[..], &[&refused]].concat(), &[]);
     fs::write(agent.dir().join("journal.redb"), JOURNAL.repeat(1_000)).unwrap();
     check(&agent, 7, &connect, &[]);
     check(&agent, 7, &["inbox", "dead", "list"], &[]);

@@ -312,9 +312,9 @@ impl World {
         serde_json::from_slice(&body.collect().await.unwrap()).unwrap()
     }
 
-    async fn post(&self, path: &str, bearer: Option<&Token>, body: &Value) {
+    async fn post(&self, path: &str, bearer: Option<&Token>, body: &Value) -> Value {
         let body = serde_json::to_vec(body).unwrap();
-        self.request("POST", path, bearer, body.into()).await;
+        self.request("POST", path, bearer, body.into()).await
     }
 }
 
@@ -367,9 +367,14 @@ impl Agent<'_> {
 
     /// The canvas user says something.
     pub(crate) async fn hears(&self, text: &str) {
+        self.asks(text).await;
+    }
+
+    /// The canvas user says something, and is answered at once.
+    pub(crate) async fn asks(&self, text: &str) -> Value {
         let message = json!({"role": "user", "parts": [{"kind": "text", "text": text}]});
         let body = json!({"jsonrpc": "2.0", "id": "1", "method": "message/send", "params": {"message": message}});
-        self.world.post(&self.path("a2a"), None, &body).await;
+        self.world.post(&self.path("a2a"), None, &body).await
     }
 
     /// The agent tells the canvas something, without the program.

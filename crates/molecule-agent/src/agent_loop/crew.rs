@@ -1,6 +1,5 @@
 //! Intake and dispatch, side by side.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use molecule_protocol::Sender;
@@ -9,14 +8,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::AgentLoop;
 use super::dispatch::Dispatch;
 use super::intake::{Arrival, Intake};
 use super::ledger::Ledger;
+use super::shift::Shift;
 use super::stopping::Stopping;
 use super::worker::Worker;
 use crate::journal::Seq;
-use crate::{AgentError, Handler, InboundDelivery};
+use crate::{AgentError, InboundDelivery};
 
 /// How long a handler that is cut off may take to be gone, with the journal's last words on it.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -34,9 +33,7 @@ type Task = AbortOnDropHandle<Result<(), AgentError>>;
 impl Crew {
     pub(super) fn start(
         ledger: Ledger,
-        handler: Arc<dyn Handler>,
-        delivery: impl InboundDelivery,
-        options: &AgentLoop,
+        shift: Shift<impl InboundDelivery>,
         waiting: Vec<(Seq, Sender)>,
     ) -> Self {
         let stopping = ledger.stopping.clone();
@@ -50,9 +47,10 @@ impl Crew {
                 settled,
             });
         }
-        let worker = Worker::new(ledger.clone(), handler, options);
+        let worker = Worker::new(ledger.clone(), &shift);
         let dispatch = tokio::spawn(Dispatch::new(worker).run(arriving));
-        let intake = tokio::spawn(Intake::new(ledger, arrivals).run(delivery));
+        let intake = Intake::new(ledger, arrivals, shift.options.drain_timeout);
+        let intake = tokio::spawn(intake.run(shift.delivery));
         Self {
             stopping,
             intake: Some(AbortOnDropHandle::new(intake)),

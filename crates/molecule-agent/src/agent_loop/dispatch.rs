@@ -136,8 +136,9 @@ mod tests {
 
     use super::super::AgentLoop;
     use super::super::ledger::Ledger;
+    use super::super::shift::Shift;
     use super::*;
-    use crate::{InboundMessage, Journal, RemoteAgentClient};
+    use crate::{InboundMessage, Journal, PollOptions, RemoteAgentClient};
 
     /// An agent stops while its journal cannot be read.
     #[tokio::test(start_paused = true)]
@@ -156,7 +157,9 @@ mod tests {
         let ledger = Ledger::new(&client, Some(journal.clone()));
         let stopping = ledger.stopping.clone();
         let echo = Arc::new(async |message: InboundMessage| message.text);
-        let worker = Worker::new(ledger, echo, &AgentLoop::new());
+        let polling = client.poll_delivery(PollOptions::new());
+        let shift = Shift::new(&client, echo, polling, AgentLoop::new());
+        let worker = Worker::new(ledger, &shift);
         let mut dispatch = Dispatch::new(worker);
         let (rest, lane) = (clock.sleep(10 * IDLE), Lane::from(Sender::CanvasUser));
         dispatch.working.spawn(async move {

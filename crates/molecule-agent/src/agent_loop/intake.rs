@@ -1,6 +1,9 @@
 //! Where messages come in: from the delivery into the journal, and only then acknowledged.
 
+use std::time::Duration;
+
 use molecule_protocol::{InboundMessage, Sender};
+use molecule_transport::within;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Ledger;
@@ -28,6 +31,8 @@ pub(super) struct Arrival {
 pub(super) struct Intake {
     ledger: Ledger,
     arrivals: mpsc::UnboundedSender<Arrival>,
+    /// How long the delivery may take to close.
+    patience: Duration,
     /// Rings when there may be a message.
     alarm: Alarm,
     /// How often in a row the delivery failed.
@@ -35,25 +40,44 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(ledger: Ledger, arrivals: mpsc::UnboundedSender<Arrival>) -> Self {
+    pub(super) fn new(
+        ledger: Ledger,
+        arrivals: mpsc::UnboundedSender<Arrival>,
+        patience: Duration,
+    ) -> Self {
         let alarm = ledger.client.wakes().poll.alarm();
         Self {
             ledger,
             arrivals,
+            patience,
             alarm,
             failures: 0,
         }
     }
 
     /// Ends without an error when no further message is to be taken, or will come.
-    pub(super) async fn run(mut self, delivery: impl InboundDelivery) -> Result<(), AgentError> {
-        match self.take_all(delivery).await {
+    pub(super) async fn run(
+        mut self,
+        mut delivery: impl InboundDelivery,
+    ) -> Result<(), AgentError> {
+        let taken = self.take_all(&mut delivery).await;
+        self.close(&mut delivery).await;
+        match taken {
             Ok(()) | Err(Left::Undone) => Ok(()),
             Err(Left::Failed(error)) => Err(error),
         }
     }
 
-    async fn take_all(&mut self, mut delivery: impl InboundDelivery) -> Result<(), Left> {
+    /// A delivery that takes too long is dropped, and what it works on with it.
+    async fn close(&self, delivery: &mut impl InboundDelivery) {
+        let clock = self.ledger.client.clock();
+        let closed = within(clock.as_ref(), self.patience, delivery.close());
+        if !matches!(self.ledger.stopping.unless_cut(closed).await, Ok(Ok(()))) {
+            tracing::warn!("a call was not answered in time, and is cut off");
+        }
+    }
+
+    async fn take_all(&mut self, delivery: &mut impl InboundDelivery) -> Result<(), Left> {
         loop {
             let received = delivery.receive();
             match self.ledger.stopping.unless_draining(received).await? {
@@ -61,7 +85,7 @@ impl Intake {
                 Ok(Received::Message(message)) => {
                     self.succeeded();
                     self.take(&message).await?;
-                    self.acknowledge(&mut delivery, &message).await?;
+                    self.acknowledge(delivery, &message).await?;
                 }
                 Ok(Received::Nothing) => {
                     self.succeeded();

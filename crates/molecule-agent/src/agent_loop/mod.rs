@@ -1,6 +1,7 @@
 //! The agent's life: it beats, it takes messages, it answers each once, it stops when it is told to.
 
 mod answering;
+mod attended;
 mod crew;
 mod dispatch;
 mod intake;
@@ -8,7 +9,9 @@ mod lanes;
 mod ledger;
 mod ping_pong;
 mod reply;
+mod shift;
 mod stopping;
+mod wording;
 mod worker;
 
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use crate::{
 };
 use crew::Crew;
 use ledger::Ledger;
+pub(crate) use shift::Shift;
 
 /// Options of [`RemoteAgentClient::run_agent_loop`].
 #[derive(Debug, Clone)]
@@ -153,9 +157,8 @@ impl RemoteAgentClient {
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
         let run = self.vitals().begin();
-        let ended = self
-            .live(Arc::new(handler), delivery, options, cancel)
-            .await;
+        let shift = Shift::new(self, Arc::new(handler), delivery, options);
+        let ended = self.live(shift, cancel).await;
         run.ended(&ended);
         ended
     }
@@ -163,16 +166,15 @@ impl RemoteAgentClient {
     /// The loop itself: life, intake and the work on messages, each on tasks of its own.
     pub(crate) async fn live(
         &self,
-        handler: Arc<dyn Handler>,
-        delivery: impl InboundDelivery,
-        options: AgentLoop,
+        shift: Shift<impl InboundDelivery>,
         cancel: &CancellationToken,
     ) -> Result<StopReason, AgentError> {
-        let ledger = Ledger::new(self, options.journal.clone());
+        let drain_timeout = shift.options.drain_timeout;
+        let ledger = Ledger::new(self, shift.options.journal.clone());
         let waiting = ledger.begin().await?;
         let journal = ledger.journal.clone();
-        let mut life = Life::start(self, options.heartbeats.clone());
-        let mut crew = Crew::start(ledger, handler, delivery, &options, waiting);
+        let mut life = Life::start(self, shift.options.heartbeats.clone());
+        let mut crew = Crew::start(ledger, shift, waiting);
         let ended = tokio::select! {
             biased;
             () = cancel.cancelled() => Ok(StopReason::Cancelled),
@@ -180,9 +182,7 @@ impl RemoteAgentClient {
             error = crew.ended() => Err(error),
         };
         self.vitals().phase(Phase::Draining);
-        let drained = crew
-            .drain(self.clock().as_ref(), options.drain_timeout)
-            .await;
+        let drained = crew.drain(self.clock().as_ref(), drain_timeout).await;
         journal.close().await;
         ended.and_then(|reason| drained.map(|()| reason))
     }

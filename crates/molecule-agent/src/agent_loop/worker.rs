@@ -9,10 +9,11 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use super::AgentLoop;
 use super::ledger::Ledger;
 use super::ping_pong::PingPong;
+use super::shift::Shift;
 use super::stopping::Left;
+use super::wording::in_words;
 use crate::journal::{Answer, Entry, Seq};
 use crate::vitals::Work;
 use crate::{Handler, HandlerOutcome};
@@ -25,7 +26,7 @@ pub(super) struct Worker {
     pub(super) ledger: Ledger,
     handler: Arc<dyn Handler>,
     /// One for each handler that may run.
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     attempts: u32,
     ping_pong: Mutex<PingPong>,
 }
@@ -46,13 +47,13 @@ enum Next {
 }
 
 impl Worker {
-    pub(super) fn new(ledger: Ledger, handler: Arc<dyn Handler>, options: &AgentLoop) -> Self {
+    pub(super) fn new<D>(ledger: Ledger, shift: &Shift<D>) -> Self {
         Self {
             ledger,
-            handler,
-            slots: Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
-            attempts: options.attempts.max(1),
-            ping_pong: Mutex::new(PingPong::new(options.max_turns)),
+            handler: Arc::clone(&shift.handler),
+            slots: Arc::clone(&shift.slots),
+            attempts: shift.options.attempts.max(1),
+            ping_pong: Mutex::new(PingPong::new(shift.options.max_turns)),
         }
     }
 
@@ -128,7 +129,11 @@ impl Worker {
         let _busy = vitals.busy(format!("message {}", entry.head.id));
         tracing::info!(attempt = entry.head.attempts, "handling a message");
         let (handler, message) = (Arc::clone(&self.handler), entry.message.clone());
-        let handling = async move { handler.handle(message).await }.in_current_span();
+        let handling = async move {
+            let outcome = handler.handle(message.clone()).await;
+            in_words(outcome, &message).await
+        };
+        let handling = handling.in_current_span();
         let handling = AbortOnDropHandle::new(tokio::spawn(handling));
         let outcome = self.ledger.stopping.unless_cut(handling).await?;
         let outcome =

@@ -190,7 +190,7 @@ impl RemoteAgentClient {
 
     /// Messages that are pushed elsewhere cannot be polled for.
     pub(crate) fn require_polling(&self) -> Result<(), AgentError> {
-        match self.settings().delivery {
+        match self.delivery() {
             Delivery::Poll => Ok(()),
             Delivery::Push { .. } => Err(AgentError::PushedElsewhere),
         }

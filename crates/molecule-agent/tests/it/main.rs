@@ -27,9 +27,12 @@ mod inbound;
 mod own_messages;
 mod parity;
 mod peer_server;
+mod peer_tasks;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod proxied;
+#[cfg(feature = "push")]
+mod push;
 mod records;
 mod registration;
 mod rotation;
@@ -41,6 +44,7 @@ mod storms;
 mod stub;
 mod surprises;
 mod suspension;
+mod tasks;
 mod windows;
 mod wire;
 mod world;
