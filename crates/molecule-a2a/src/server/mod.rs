@@ -13,6 +13,7 @@ mod redelivery;
 mod reply;
 mod routes;
 mod rpc;
+mod serve;
 mod shared;
 mod stream;
 
@@ -23,6 +24,7 @@ use axum::Router;
 pub use error::ServerError;
 pub use listen::A2aServer;
 pub use options::{Limits, ServerOptions};
+pub use serve::{ServeOptions, serve};
 
 use self::shared::Shared;
 use crate::Agent;
