@@ -2,6 +2,7 @@
 
 mod agent;
 mod call;
+#[cfg(feature = "server")]
 mod card;
 mod client;
 mod codec;
@@ -20,6 +21,7 @@ pub use agent::{
     TaskUpdate, TaskUpdates, TaskWork,
 };
 pub use call::{Call, CallResult, ListTasks, PushConfigOf, SendMessage, SendOptions, TaskPage};
+#[cfg(feature = "server")]
 pub use card::{Card, CardProfile, Skill};
 pub use client::{A2aClient, ClientError, EventStream, PeerCard, Reply};
 pub use codec::{AnswerError, Version, version_of};

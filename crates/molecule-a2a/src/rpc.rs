@@ -1,6 +1,7 @@
 //! JSON-RPC 2.0 as far as A2A uses it: one request to a body, and no batches.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -122,12 +123,12 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Envelope<'a> {
     fn read(body: &'a [u8]) -> Result<Self, A2aError> {
-        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        let body = std::str::from_utf8(body).map_err(unparsable)?;
         // A struct would be read from a list too.
-        if first == Some(&b'{') {
-            serde_json::from_slice(body).map_err(|error| no_request(body, &error))
+        if body.trim_ascii_start().starts_with('{') {
+            serde_json::from_str(body).map_err(|error| no_request(body, &error))
         } else {
-            Err(serde_json::from_slice::<&RawValue>(body).map_or_else(unparsable, no_object))
+            Err(serde_json::from_str::<&RawValue>(body).map_or_else(unparsable, no_object))
         }
     }
 
@@ -146,8 +147,8 @@ fn text(json: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// An object that is no request. What is wrong further behind does not make it JSON.
-fn no_request(body: &[u8], error: &serde_json::Error) -> A2aError {
-    match serde_json::from_slice::<&RawValue>(body) {
+fn no_request(body: &str, error: &serde_json::Error) -> A2aError {
+    match serde_json::from_str::<&RawValue>(body) {
         Ok(_) => invalid(&error.to_string()),
         Err(error) => unparsable(error),
     }
@@ -161,7 +162,7 @@ fn no_object(json: &RawValue) -> A2aError {
     }
 }
 
-fn unparsable(error: serde_json::Error) -> A2aError {
+fn unparsable(error: impl fmt::Display) -> A2aError {
     A2aError::new(ErrorCode::Parse, format!("Parse error: {error}"))
 }
 
@@ -203,14 +204,12 @@ mod tests {
         ] {
             check(body, ("null", -32600));
         }
-        let not_utf8 = [
-            br#"{"jsonrpc":"2.0","method":""#.as_slice(),
-            &[0xff],
-            br#""}"#,
-        ]
-        .concat();
-        let (_, error) = parse_request(&not_utf8).unwrap_err();
-        assert_eq!(error.code, ErrorCode::Parse);
+        for member in ["method", "unknown"] {
+            let before = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","{member}":""#);
+            let not_utf8 = [before.as_bytes(), &[0xff], br#""}"#].concat();
+            let (id, error) = parse_request(&not_utf8).unwrap_err();
+            assert_eq!((id, error.code), (RpcId::Null, ErrorCode::Parse));
+        }
     }
 
     #[test]

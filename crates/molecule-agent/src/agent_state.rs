@@ -68,9 +68,9 @@ pub struct AgentStatus {
     pub problem: Option<String>,
     /// When the platform last took a heartbeat.
     pub last_heartbeat: Option<Timestamp>,
-    /// When messages were last asked for with success.
+    /// When messages were last asked for with success, or an agent that is called last saw that nothing is lost.
     pub last_poll: Option<Timestamp>,
-    /// Whether messages can come: neither the last poll failed, nor the last use of the journal.
+    /// Whether messages can come: neither the last poll failed, nor the last use of the journal; and calls arrive.
     pub receiving: bool,
     /// Whether the platform's events arrive, so that messages need not wait for the next poll.
     pub events: EventsState,
@@ -88,7 +88,7 @@ pub struct AgentStatus {
     pub handled: u64,
     /// Handlers that failed.
     pub failed: u64,
-    /// Answers that were taken.
+    /// Answers that were taken, and those that calls were given.
     pub answered: u64,
 }
 

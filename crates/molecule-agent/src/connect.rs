@@ -7,11 +7,11 @@ use molecule_protocol::WorkspaceStatus;
 use molecule_protocol::endpoints::Lookup;
 use tokio_util::sync::CancellationToken;
 
-use crate::life::{describe, pause};
-use crate::vitals::{Phase, Work};
 #[cfg(feature = "push")]
 use crate::PushOptions;
 use crate::agent_loop::Shift;
+use crate::life::{describe, pause};
+use crate::vitals::{Phase, Work};
 use crate::{
     AgentError, AgentLoop, Handler, InboundDelivery, PollOptions, RegisterOptions, Registration,
     RemoteAgentClient, StopReason,
@@ -162,7 +162,10 @@ impl RemoteAgentClient {
                 Err(error) => Err(error),
             };
             let reason = match registered {
-                Ok(Joined { registration, shift }) => {
+                Ok(Joined {
+                    registration,
+                    shift,
+                }) => {
                     tracing::info!(workspace = %self.workspace_id(), ?registration.delivery_mode, "online");
                     if let Some(on_registered) = &options.on_registered {
                         on_registered(&registration);
@@ -226,7 +229,10 @@ impl RemoteAgentClient {
         let delivery: Box<dyn InboundDelivery> = Box::new(self.poll_delivery(options.poll.clone()));
         let agent_loop = options.agent_loop.clone();
         let shift = Shift::new(self, Arc::clone(handler), delivery, agent_loop);
-        Ok(Joined { registration, shift })
+        Ok(Joined {
+            registration,
+            shift,
+        })
     }
 
     /// An agent that can take no messages does not say that it is there. A disk that is full is waited out later.

@@ -41,8 +41,10 @@ fn check_refusal(answer: &[u8], bytes: &[u8]) {
     let answer: Value = serde_json::from_slice(answer).expect("an answer is JSON");
     assert_eq!(answer["jsonrpc"], "2.0");
     assert!(answer["error"]["code"].is_i64());
-    let asked = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
-    assert!(answer["id"].is_null() || answer["id"] == asked["id"]);
+    // Half a character may stand in a member that nobody looks at; a `Value` cannot hold it.
+    if let Ok(asked) = serde_json::from_slice::<Value>(bytes) {
+        assert!(answer["id"].is_null() || answer["id"] == asked["id"]);
+    }
 }
 
 fn answered(version: Version, bytes: &[u8], is_exact: bool) {

@@ -42,18 +42,18 @@ pub(crate) enum Sender {
 }
 
 impl Sender {
-    fn build(&self, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Transport>, TransportError> {
-        match self {
-            Self::Given(transport) => Ok(transport.clone()),
-            Self::None => Ok(Arc::new(ForeignTransport::new()?)),
+    fn build(&self, clock: &Arc<dyn Clock>) -> Result<Option<Arc<dyn Transport>>, TransportError> {
+        Ok(match self {
+            Self::None => None,
+            Self::Given(transport) => Some(transport.clone()),
             Self::Foreign { local } => {
                 let foreign = ForeignTransport::builder()
                     .with_local_addresses(*local)
                     .with_clock(clock.clone())
                     .with_owners_credentials(true);
-                Ok(Arc::new(foreign.build()?))
+                Some(Arc::new(foreign.build()?))
             }
-        }
+        })
     }
 }
 
@@ -187,7 +187,7 @@ impl Inner {
                 let error = error as &dyn std::error::Error;
                 tracing::error!(error, "webhooks cannot be told");
             });
-            Some(Retry::new(transport.ok()?, policy, self.clock.clone()))
+            Some(Retry::new(transport.ok()??, policy, self.clock.clone()))
         });
         made.as_ref()
     }

@@ -79,7 +79,7 @@ impl Shared {
             let _permit = permit;
             shared.deliver(Version::V0_3, send, delivery).await
         });
-        match Kept::new(work, &self.tracker, &self.stop).await {
+        match Kept::new(work, self).await {
             Ok(result) => answer(ok(&result)),
             Err(error) => with_status(StatusCode::INTERNAL_SERVER_ERROR, &error.message),
         }

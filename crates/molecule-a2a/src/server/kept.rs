@@ -1,32 +1,27 @@
 //! Work that goes on when its caller hangs up.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use super::shared::Shared;
 use crate::BoxFuture;
 
-/// A future that is done in any case: what is not done when this is dropped goes on by itself, until `stop`. As long as somebody
+/// A future that is done in any case: what is not done when this is dropped goes on by itself, until the
+/// server stops. As long as somebody
 /// waits, it takes no task of its own.
 pub(super) struct Kept<T: Send + 'static> {
     work: Option<BoxFuture<'static, T>>,
-    tracker: TaskTracker,
-    stop: CancellationToken,
+    shared: Arc<Shared>,
 }
 
 impl<T: Send + 'static> Kept<T> {
-    pub(super) fn new(
-        work: BoxFuture<'static, T>,
-        tracker: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> Self {
+    pub(super) fn new(work: BoxFuture<'static, T>, shared: &Arc<Shared>) -> Self {
         Self {
             work: Some(work),
-            tracker: tracker.clone(),
-            stop: stop.clone(),
+            shared: shared.clone(),
         }
     }
 }
@@ -49,13 +44,13 @@ impl<T: Send + 'static> Drop for Kept<T> {
         let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) else {
             return;
         };
-        let stop = self.stop.clone();
+        let stop = self.shared.stop.clone();
         let work = async move {
             tokio::select! {
                 _ = work => {}
                 () = stop.cancelled() => {}
             }
         };
-        self.tracker.spawn_on(work, &runtime);
+        self.shared.tracker.spawn_on(work, &runtime);
     }
 }

@@ -2,6 +2,7 @@
 
 mod answering;
 mod auth;
+mod body;
 mod cards;
 mod error;
 mod inbound;

@@ -1,8 +1,6 @@
 //! JSON-RPC over HTTP.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,6 +13,7 @@ use tokio::sync::oneshot;
 use super::answering::Wait;
 use super::auth::{authorized, is_from_a_page};
 use super::kept::Kept;
+use super::options::Limits;
 use super::reply::{busy, json};
 use super::shared::Shared;
 use super::stream::{EventStream, Source};
@@ -70,25 +69,14 @@ impl Shared {
         Ok(())
     }
 
-    /// The whole body, if it is not too large and does not take too long.
+    /// The whole body of a request.
     pub(super) async fn read(&self, body: Body) -> Result<Bytes, A2aError> {
-        let limit = self.limits.body_bytes;
-        let refusal = |what| A2aError::new(ErrorCode::InvalidRequest, what);
-        let mut body = pin!(axum::body::to_bytes(body, limit));
-        // Most bodies are there already, and need no timer.
-        let read = match std::future::poll_fn(|cx| Poll::Ready(body.as_mut().poll(cx))).await {
-            Poll::Ready(read) => read,
-            Poll::Pending => {
-                let patience = self.limits.request_time;
-                let read = molecule_transport::within(&*self.clock, patience, body).await;
-                read.map_err(|_| refusal("the request's body came too slowly".into()))?
-            }
-        };
-        read.map_err(|_| {
-            refusal(format!(
-                "the request's body is cut short or larger than {limit} bytes"
-            ))
-        })
+        let Limits {
+            body_bytes,
+            request_time,
+            ..
+        } = self.limits;
+        super::body::read(body, body_bytes, request_time, &*self.clock).await
     }
 
     pub(super) async fn answer(self: &Arc<Self>, head: &Parts, body: &[u8]) -> Response {
@@ -126,7 +114,7 @@ impl Shared {
                     let _permit = permit;
                     shared.deliver(version, send, delivery).await
                 });
-                match Kept::new(work, &self.tracker, &self.stop).await {
+                match Kept::new(work, self).await {
                     Ok(result) => json(version.encode_result(id, &result)),
                     Err(error) => json(version.encode_error(id, &error)),
                 }

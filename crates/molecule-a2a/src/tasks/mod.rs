@@ -2,6 +2,7 @@
 
 mod engine;
 mod follow;
+mod json;
 mod live;
 mod memory;
 mod page;

@@ -47,14 +47,17 @@ impl State {
     pub(super) fn new(stored: StoredTask, queue: usize) -> Self {
         let artifacts = stored.task.artifacts.iter().flatten();
         let made = artifacts.map(|artifact| weight::of_parts(&artifact.parts));
+        let said = stored.task.status.message.as_ref();
+        let said = said.map(|message| &message.message_id);
+        let mut history = stored.task.history.iter().flatten();
         Self {
+            remembered: history.any(|message| Some(&message.message_id) == said),
             made: made.sum(),
             task: stored.task,
             webhooks: stored.webhooks,
             changed: stored.changed,
             listeners: Listeners::new(queue),
             run: None,
-            remembered: false,
         }
     }
 

@@ -70,7 +70,7 @@ fn parts_of_no_or_of_unknown_kind_are_refused() {
         json!({"kind": "file"}),
         json!({"kind": "file", "file": {"name": "nowhere"}}),
         json!({"kind": "file", "file": ["aGk="]}),
-        json!(["text"]),
+        json!(["text", null, "hi", null, null, null]),
         json!("hi"),
         json!(null),
     ] {
@@ -108,7 +108,7 @@ fn in_version_1_0_a_part_has_exactly_one_content() {
         json!({"text": null}),
         json!({"kind": "text"}),
         json!({"text": "a", "data": null}),
-        json!(["a"]),
+        json!(["a", null, null, null, null, null, null]),
     ] {
         assert_eq!(
             content(V10, part.clone()),
@@ -238,6 +238,13 @@ fn missing_parameters_are_empty_ones() {
     assert_eq!(card, Ok(Call::ExtendedCard));
     let get = V10.decode_call("GetTask", None).unwrap_err();
     assert_eq!(get.code, ErrorCode::InvalidParams);
+}
+
+#[test]
+fn a_list_is_no_object_however_well_its_elements_fit() {
+    let refused = Err(ErrorCode::InvalidParams);
+    assert_eq!(decode(V03, "tasks/get", &json!(["t", null, null])), refused);
+    assert_eq!(decode(V10, "CancelTask", &json!(["t", null])), refused);
 }
 
 #[test]

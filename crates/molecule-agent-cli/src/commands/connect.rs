@@ -190,6 +190,7 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
     let args = args.with_id().in_its_place();
     let way = args.way()?;
     let client = args.client()?;
+    args.check_handler(way)?;
     // A container that the platform made is known to it, and does not end because the platform is away.
     if !args.join.create && way != Way::Runtime {
         look_before_moving_in(&client).await?;
@@ -295,9 +296,7 @@ async fn stay_online(
 
 fn say_online(client: &RemoteAgentClient, mode: &str, io: &Output) {
     let (id, platform) = (client.workspace_id(), client.platform_url());
-    io.note(&format!(
-        "online: workspace {id} at {platform}, {mode}"
-    ));
+    io.note(&format!("online: workspace {id} at {platform}, {mode}"));
 }
 
 fn stopped(reason: StopReason, client: &RemoteAgentClient, io: &Output) -> anyhow::Result<Exit> {
@@ -329,6 +328,7 @@ impl Member {
             return Err(Problem::usage(message).into());
         }
         let way = args.way()?;
+        args.check_handler(way)?;
         let builder = args.agent.member_builder(self.token.clone())?;
         let builder = args
             .join
@@ -396,8 +396,7 @@ impl ConnectArgs {
             _ if self.run.initial_prompt.is_some() && !self.run.runtime => {
                 "--initial-prompt is for the runtime of a container: leave it out, or add --runtime"
             }
-            _ if self.run.runtime && is_given => return Ok(Way::Runtime),
-            _ if self.run.runtime => NO_HANDLER,
+            _ if self.run.runtime => return Ok(Way::Runtime),
             Mode::Poll if is_reported => {
                 "--mode poll and --reported-url exclude each other: leave one of them out"
             }
@@ -405,7 +404,6 @@ impl ConnectArgs {
                 "--stay needs a handler here: choose one, or leave out --stay or --reported-url"
             }
             Mode::Auto | Mode::Push if is_reported && !is_given => return Ok(Way::Elsewhere),
-            _ if !is_given => NO_HANDLER,
             Mode::Push if !is_reported && !self.is_platform_here()? => {
                 "--mode push needs the address at which the platform reaches this agent: --reported-url URL; a tunnel or a reverse \
                  proxy may lead from there to --listen"
@@ -415,6 +413,14 @@ impl ConnectArgs {
             Mode::Auto | Mode::Poll => return Ok(Way::Poll),
         };
         Err(Problem::usage(problem).into())
+    }
+
+    /// Who gets messages needs something that answers them.
+    fn check_handler(&self, way: Way) -> Result<(), Problem> {
+        if way == Way::Elsewhere || self.handler.is_given() {
+            return Ok(());
+        }
+        Err(Problem::usage(NO_HANDLER))
     }
 
     /// Whether the platform is on this machine, where it finds the agent without being told.

@@ -231,7 +231,11 @@ async fn a_file_that_cannot_be_used_starts_nothing() {
     let reported = "reported_url = 'http://localhost:9000'";
     check(&table(&agent, reported), &[], &["reported_url"]);
     check(&table(&agent, "mode = 'push'"), &["--echo"], &["mode"]);
-    check(&table(&agent, ""), &["--echo", "--listen", "0"], &["--listen"]);
+    check(
+        &table(&agent, ""),
+        &["--echo", "--listen", "0"],
+        &["--listen"],
+    );
     let missing = [HURRY.as_slice(), &["--echo", "--agents", "/nowhere"]].concat();
     world.program(&missing).run().fails(2, &["/nowhere"]);
 }

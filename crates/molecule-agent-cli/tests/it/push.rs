@@ -22,7 +22,10 @@ async fn an_agent_is_called_and_answers_on_platforms_of_both_generations() {
         let answer = agent.asks("hello").await;
         assert_eq!(answer["result"]["parts"][0]["text"], "HELLO", "{answer}");
         let status = agent.run(&["status", "--json"]).json();
-        assert_eq!((&status["handled"], &status["receiving"]), (&1.into(), &true.into()));
+        assert_eq!(
+            (&status["handled"], &status["receiving"]),
+            (&1.into(), &true.into())
+        );
         running.signal("TERM");
         assert_eq!(running.ends().code, 0);
     }
@@ -95,8 +98,20 @@ async fn the_inbound_token_is_read_from_its_file_and_shown_nowhere() {
     let agent = world.agent().await;
     let file = world.home.path().join("inbound");
     let path = file.to_str().unwrap();
-    let args = ["--mode", "push", "--listen", "0", "--echo", "-vvv", "--inbound-token-file", path];
-    agent.connect(&args).run().fails(3, &[path, "does not exist"]);
+    let args = [
+        "--mode",
+        "push",
+        "--listen",
+        "0",
+        "--echo",
+        "-vvv",
+        "--inbound-token-file",
+        path,
+    ];
+    agent
+        .connect(&args)
+        .run()
+        .fails(3, &[path, "does not exist"]);
     fs::write(&file, "only-for-callers\n").unwrap();
     let mut running = Running::of(agent.connect(&args));
     running.says("push mode");

@@ -210,7 +210,15 @@ async fn what_fails_shows_none() {
     let both = ["connect", "--mode", "poll", "--reported-url", &with_address];
     check(&agent, 2, &both, &[]);
     let refused = with_address.replace("localhost", "10.0.0.1");
-    let push = ["connect", "--echo", "--mode", "push", "--listen", "0", "--reported-url"];
+    let push = [
+        "connect",
+        "--echo",
+        "--mode",
+        "push",
+        "--listen",
+        "0",
+        "--reported-url",
+    ];
     check(&agent, 2, &[&push[..], &[&refused]].concat(), &[]);
     fs::write(agent.dir().join("journal.redb"), JOURNAL.repeat(1_000)).unwrap();
     check(&agent, 7, &connect, &[]);

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use molecule_a2a::{TaskContext, TaskOutcome, TaskState, TaskWork};
+use molecule_a2a::{Message, TaskContext, TaskOutcome, TaskState, TaskWork};
 use molecule_protocol::InboundMessage;
 use molecule_transport::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -114,7 +114,7 @@ impl Watch {
 }
 
 fn said(outcome: &TaskOutcome) -> String {
-    let text = outcome.message().map(|message| message.text());
+    let text = outcome.message().map(Message::text);
     text.filter(|text| !text.is_empty())
         .unwrap_or_else(|| "the task failed, without a reason".to_owned())
 }

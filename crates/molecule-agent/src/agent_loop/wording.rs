@@ -1,6 +1,6 @@
 //! What a handler answers with besides text, where nothing but text goes back.
 
-use molecule_a2a::{Artifact, TaskContext, TaskOutcome, TaskState, TaskUpdate, TaskWork};
+use molecule_a2a::{Artifact, Message, TaskContext, TaskOutcome, TaskState, TaskUpdate, TaskWork};
 use molecule_protocol::InboundMessage;
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +82,7 @@ impl Made {
             let pieces = artifact.parts.iter().filter_map(|part| part.as_text());
             pieces.collect::<String>()
         });
-        let message = outcome.message().map(|message| message.text());
+        let message = outcome.message().map(Message::text);
         let texts = artifacts.chain(message).filter(|text| !text.is_empty());
         texts.collect::<Vec<_>>().join("\n")
     }
@@ -98,7 +98,7 @@ fn spoken(text: String) -> HandlerOutcome {
 
 #[cfg(test)]
 mod tests {
-    use molecule_a2a::{Message, Part, Role};
+    use molecule_a2a::{Part, Role};
     use molecule_protocol::Sender;
     use serde_json::json;
 
@@ -150,11 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn how_a_task_ends_decides_what_it_is() {
-        check(
-            ends(TaskOutcome::input_required("which?")),
-            "which?".into(),
-        )
-        .await;
+        check(ends(TaskOutcome::input_required("which?")), "which?".into()).await;
         check(
             ends(TaskOutcome::rejected(())),
             "the agent will not do this".into(),

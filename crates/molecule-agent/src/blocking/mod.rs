@@ -22,6 +22,7 @@
 //! ```
 
 mod methods;
+mod peer;
 
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ use molecule_protocol::endpoints::ChatPage;
 use molecule_protocol::{InboundMessage, PlatformUrl, Timestamp, WorkspaceId};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
+
+pub use peer::{Peer, PeerEvents};
 
 use crate::{
     AgentError, AgentLoop, ClientBuilder, Connect, EventNotice, HandlerOutcome, InboundDelivery,
@@ -118,6 +121,15 @@ impl RemoteAgentClient {
     pub fn events(&self) -> EventStream {
         EventStream {
             events: self.client.events(),
+            client: self.clone(),
+        }
+    }
+
+    /// As [`peer`](crate::RemoteAgentClient::peer).
+    #[must_use]
+    pub fn peer(&self, target: WorkspaceId) -> Peer {
+        Peer {
+            peer: self.client.peer(target),
             client: self.clone(),
         }
     }

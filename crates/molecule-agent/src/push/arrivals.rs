@@ -107,7 +107,10 @@ fn judge(rows: &[ActivityRow], until: Timestamp, arrivals: &Arrivals) -> Finding
 
 /// A call that was answered with an error has arrived, whoever answered.
 fn has_failed(row: &ActivityRow) -> bool {
-    let is_answered = row.response_body.as_ref().is_some_and(|body| !body.is_null());
+    let is_answered = row
+        .response_body
+        .as_ref()
+        .is_some_and(|body| !body.is_null());
     matches!(row.status.as_str(), "error" | "queued") && !is_answered
 }
 
@@ -152,7 +155,10 @@ mod tests {
     fn a_call_that_failed_and_is_not_here_is_lost() {
         check(&[row(LATER, "m", "error", json!({}))], lost());
         check(&[row(LATER, "m", "queued", json!({}))], lost());
-        check(&[row(LATER, "m", "error", json!({"response_body": null}))], lost());
+        check(
+            &[row(LATER, "m", "error", json!({"response_body": null}))],
+            lost(),
+        );
     }
 
     #[test]
@@ -160,7 +166,12 @@ mod tests {
         for row in [
             row(LATER, "here", "error", json!({})),
             row(LATER, "m", "ok", json!({})),
-            row(LATER, "m", "error", json!({"response_body": {"error": "Bad Request"}})),
+            row(
+                LATER,
+                "m",
+                "error",
+                json!({"response_body": {"error": "Bad Request"}}),
+            ),
             row(LATER, "m", "error", json!({"method": "notify"})),
             row(LATER, "m", "error", json!({"activity_type": "a2a_send"})),
             row(EARLIER, "m", "error", json!({})),

@@ -11,8 +11,8 @@ const DESCRIPTION: &str = "a remote agent of a Molecule AI platform";
 pub(super) fn card_of(card: &AgentCard, url: &str) -> Card {
     let json = card.as_json();
     let name = card.name().unwrap_or("remote agent");
-    let mut made = Card::new(name, url)
-        .with_description(text(json, "description").unwrap_or(DESCRIPTION));
+    let mut made =
+        Card::new(name, url).with_description(text(json, "description").unwrap_or(DESCRIPTION));
     if let Some(version) = text(json, "version") {
         made = made.with_version(version);
     }
@@ -75,13 +75,19 @@ mod tests {
 
     #[test]
     fn what_it_does_not_say_is_made_up() {
-        check(json!({}), &named("remote agent").with_description(DESCRIPTION));
+        check(
+            json!({}),
+            &named("remote agent").with_description(DESCRIPTION),
+        );
         let skill = |name: &str| Skill::new(name, name).with_description(name);
         let expect = named("ann")
             .with_description(DESCRIPTION)
             .with_skill(skill("add"))
             .with_skill(skill("Sub"));
         let skills = json!(["add", {"name": "Sub"}, {"tags": []}, 7]);
-        check(json!({"name": "ann", "description": "", "skills": skills}), &expect);
+        check(
+            json!({"name": "ann", "description": "", "skills": skills}),
+            &expect,
+        );
     }
 }

@@ -94,7 +94,11 @@ mod tests {
     fn a_call_becomes_a_message_whose_sender_is_unknown() {
         let mut message = molecule_a2a::Message::new("m-1", molecule_a2a::Role::Agent)
             .with_part(molecule_a2a::Part::text("one"))
-            .with_part(molecule_a2a::Part::raw("MSwyCg==").with_filename("a.csv").with_media_type("text/csv"))
+            .with_part(
+                molecule_a2a::Part::raw("MSwyCg==")
+                    .with_filename("a.csv")
+                    .with_media_type("text/csv"),
+            )
             .with_part(molecule_a2a::Part::url("workspace:/a"))
             .with_part(molecule_a2a::Part::data(json!([7])))
             .with_part(molecule_a2a::Part::text("two"))
@@ -109,17 +113,30 @@ mod tests {
         assert_eq!((inbound.role, inbound.created_at), (Role::Agent, now));
         let ids = [inbound.message_id, inbound.task_id, inbound.context_id];
         assert_eq!(ids, ["m-1", "t-1", "c-1"].map(|id| Some(id.to_owned())));
-        assert_eq!(Value::from(inbound.metadata), json!({"a": 1, "history": []}));
-        let file = FilePart::from_bytes(b"1,2\n").with_name("a.csv").with_mime_type("text/csv");
+        assert_eq!(
+            Value::from(inbound.metadata),
+            json!({"a": 1, "history": []})
+        );
+        let file = FilePart::from_bytes(b"1,2\n")
+            .with_name("a.csv")
+            .with_mime_type("text/csv");
         assert_eq!(inbound.parts[1], Part::File(file));
-        assert_eq!(inbound.parts[2], Part::File(FilePart::from_uri("workspace:/a")));
+        assert_eq!(
+            inbound.parts[2],
+            Part::File(FilePart::from_uri("workspace:/a"))
+        );
         assert_eq!(inbound.parts[3], Part::Data(json!([7])));
     }
 
     #[test]
     fn two_calls_are_two_messages() {
         let now: Timestamp = "2026-11-22T04:01:56Z".parse().unwrap();
-        let of = |id: &str| message_of(Incoming::new(Message::new(id, molecule_a2a::Role::User)), now);
+        let of = |id: &str| {
+            message_of(
+                Incoming::new(Message::new(id, molecule_a2a::Role::User)),
+                now,
+            )
+        };
         assert_ne!(of("m").activity_id, of("m").activity_id);
     }
 

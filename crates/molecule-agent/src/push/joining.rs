@@ -27,11 +27,21 @@ impl RemoteAgentClient {
         // After a pause it is the same port again.
         push.listen = address;
         let delivery: Box<dyn InboundDelivery> = Box::new(delivery);
-        let shift = Shift::new(self, Arc::clone(handler), delivery, options.agent_loop.clone());
+        let shift = Shift::new(
+            self,
+            Arc::clone(handler),
+            delivery,
+            options.agent_loop.clone(),
+        );
         server::answers(address, Arc::clone(self.clock())).await?;
         let refused = match self.register_now().await {
             Ok(registration) if fallback && is_polled(&registration) => None,
             Ok(mut registration) => {
+                if is_polled(&registration) {
+                    tracing::warn!(
+                        "the platform keeps messages in its log, and does not call the agent"
+                    );
+                }
                 registration.listening = Some(address);
                 return Ok(Some(Joined {
                     registration,
@@ -41,7 +51,6 @@ impl RemoteAgentClient {
             Err(AgentError::UrlRefused { url, source }) if fallback => Some((url, source)),
             Err(error) => return Err(error),
         };
-        tracing::warn!("the platform does not call this agent; it is asked to be polled instead");
         self.join_polled_instead(handler, options, refused).await
     }
 
@@ -59,7 +68,15 @@ impl RemoteAgentClient {
                 self.deliver_by(before);
                 Err(AgentError::NoWayIn { url, source })
             }
-            (joined, _) => joined.map(Some),
+            (joined, refused) => {
+                let joined = joined?;
+                let url = refused.map(|(url, _)| url).unwrap_or_default();
+                tracing::warn!(
+                    url,
+                    "the platform does not call the agent there; it is polled instead"
+                );
+                Ok(Some(joined))
+            }
         }
     }
 

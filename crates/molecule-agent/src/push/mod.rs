@@ -43,7 +43,7 @@ pub struct PushDelivery {
     server: Server,
     arrivals: Arc<Arrivals>,
     lookout: Lookout,
-    /// The first look is made at once.
+    /// The first look is made at once, and one that failed made again.
     has_looked: bool,
     is_lost: bool,
 }
@@ -81,7 +81,11 @@ impl PushDelivery {
     /// Waits until there is something to say about the calls.
     async fn watch(&mut self) -> Result<Received, DeliveryError> {
         loop {
-            let wait = if self.has_looked { BETWEEN_LOOKS } else { Duration::ZERO };
+            let wait = if self.has_looked {
+                BETWEEN_LOOKS
+            } else {
+                Duration::ZERO
+            };
             let rest = self.client.clock().sleep(wait);
             tokio::select! {
                 biased;
@@ -95,8 +99,8 @@ impl PushDelivery {
     }
 
     async fn look(&mut self) -> Result<Option<Received>, DeliveryError> {
-        self.has_looked = true;
         let looked = self.lookout.look(&self.client, &self.arrivals).await;
+        self.has_looked = looked.is_ok();
         match looked.map_err(DeliveryError::Temporary)? {
             Finding::Lost(reason) => {
                 self.is_lost = true;
@@ -148,7 +152,9 @@ impl InboundDelivery for PushDelivery {
 /// The address that leads to an agent which listens on `port`, if the platform is on this machine.
 fn address_here(client: &RemoteAgentClient, port: u16) -> Option<String> {
     let platform = client.platform_url().to_string().parse().ok()?;
-    let is_here = molecule_transport::Origin::of(&platform).ok()?.is_loopback();
+    let is_here = molecule_transport::Origin::of(&platform)
+        .ok()?
+        .is_loopback();
     is_here.then(|| format!("http://localhost:{port}"))
 }
 

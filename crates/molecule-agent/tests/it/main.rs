@@ -27,6 +27,7 @@ mod inbound;
 mod own_messages;
 mod parity;
 mod peer_server;
+mod peer_tasks;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod proxied;

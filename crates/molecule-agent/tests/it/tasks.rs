@@ -15,7 +15,9 @@ use crate::world::World;
 async fn answered(outcome: impl Fn() -> HandlerOutcome + Send + Sync + 'static) -> Vec<String> {
     let world = World::new();
     let client = world.registered("alpha").await;
-    let agent = world.start(&client, move |_: InboundMessage| std::future::ready(outcome()));
+    let agent = world.start(&client, move |_: InboundMessage| {
+        std::future::ready(outcome())
+    });
     world.say(client.workspace_id(), "m-1", "go").await;
     world.pass(60).await;
     agent.stop().await.unwrap();

@@ -287,3 +287,19 @@ async fn more_calls_than_the_limit_are_told_to_come_back() {
     waiting.await;
     world.send("msg hi").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn more_streams_than_the_limit_are_told_to_come_back() {
+    let limits = Limits::default().with_load(8, 1, 10);
+    let world = World::with(|options| options.with_limits(limits));
+    let first = world.stream("message/stream", message("sleep 60")).await;
+    let body =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "message/stream", "params": message("hi")});
+    let ask = async || {
+        let request = post("/").body(Body::from(body.to_string())).unwrap();
+        world.request(request).await.status().as_u16()
+    };
+    assert_eq!(ask().await, 503);
+    drop(first);
+    assert_eq!(ask().await, 200);
+}

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use molecule_a2a::Limits;
 use molecule_transport::testing::{ScriptedTransport, answer};
-use molecule_transport::{Clock as _, Request};
+use molecule_transport::{Clock as _, Request, SystemClock};
 use serde_json::{Value, json};
 
+use super::sockets::{Connection, Running};
 use super::world::{World, at_once, message, message_v1, outline};
 
 fn world(transport: &ScriptedTransport) -> World {
@@ -234,4 +235,71 @@ async fn a_server_without_webhooks_says_so() {
     let mut params = message("hi");
     params["configuration"]["pushNotificationConfig"] = json!({"url": "http://hook.example/"});
     assert_eq!(world.error("message/send", at_once(params)).await, -32003);
+}
+
+/// A webhook on a real socket, which hands over what it was sent.
+async fn webhook() -> (String, tokio::sync::mpsc::Receiver<(String, Value)>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (sender, received) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = Connection::new(stream);
+            let told = connection.hear().await.unwrap();
+            connection
+                .write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .await;
+            sender.send((told.head.clone(), told.json())).await.unwrap();
+        }
+    });
+    (url, received)
+}
+
+fn told_to(url: &str) -> Value {
+    let mut params = message("hi");
+    let config = json!({"url": url, "token": "tok", "authentication": {"schemes": ["Bearer"], "credentials": "abc"}});
+    params["configuration"]["pushNotificationConfig"] = config;
+    params
+}
+
+#[tokio::test]
+async fn a_local_webhook_is_told_where_that_is_allowed() {
+    let (url, mut received) = webhook().await;
+    let clock = Arc::new(SystemClock::new());
+    let running = Running::new(clock, |options| options.with_local_webhooks(true));
+    let mut client = running.connect().await;
+    client.call("message/send", told_to(&url)).await;
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let (head, task) = received.recv().await.unwrap();
+        for line in [
+            "POST /hook HTTP/1.1\r\n",
+            "x-a2a-notification-token: tok\r\n",
+            "authorization: Bearer abc\r\n",
+        ] {
+            assert!(head.contains(line), "{line} {head}");
+        }
+        told.push(task);
+    }
+    let expect = [
+        "task submitted",
+        "task working",
+        "task working",
+        "task completed",
+    ];
+    assert_eq!(outline(&told), expect);
+}
+
+#[tokio::test]
+async fn a_local_webhook_is_not_told_otherwise() {
+    let (url, mut received) = webhook().await;
+    let running = Running::new(Arc::new(SystemClock::new()), |options| options);
+    let mut client = running.connect().await;
+    let heard = client.call("message/send", told_to(&url)).await;
+    assert_eq!(heard.json()["result"]["status"]["state"], "completed");
+    // It ends when what was to be sent has been sent, or refused.
+    running.stop.cancel();
+    running.ended.await.unwrap();
+    assert!(received.try_recv().is_err());
 }

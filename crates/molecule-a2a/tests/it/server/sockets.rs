@@ -71,6 +71,10 @@ impl Heard {
 }
 
 impl Connection {
+    pub(crate) const fn new(stream: TcpStream) -> Self {
+        Self(stream)
+    }
+
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
@@ -345,5 +349,26 @@ async fn an_address_that_is_taken_is_an_error_that_says_so() {
     assert!(
         text.contains(&running.address.to_string()) && text.contains("another program"),
         "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_still_hears_why() {
+    let limits = Limits::default().with_body_bytes(1 << 20);
+    let clock = Arc::new(SystemClock::new());
+    let running = Running::new(clock, |options| options.with_limits(limits));
+    let mut connection = running.connect().await;
+    let params = message(&"x".repeat(8 << 20));
+    let heard = connection.call("message/send", params).await;
+    assert!(
+        heard.body.contains("larger than 1048576 bytes"),
+        "{heard:?}"
+    );
+    assert_eq!(
+        connection
+            .call("message/send", message("msg hi"))
+            .await
+            .status(),
+        "200"
     );
 }

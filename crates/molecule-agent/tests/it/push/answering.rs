@@ -21,7 +21,10 @@ async fn a_message_comes_through_the_platform_and_its_answer_goes_back_the_same_
     assert_eq!(answer["result"]["kind"], "message");
     assert_eq!(answer["result"]["role"], "agent");
     assert!(scene.notifications(&agent).await.is_empty());
-    assert!(agent.log().await.is_empty(), "what was answered is no message any more");
+    assert!(
+        agent.log().await.is_empty(),
+        "what was answered is no message any more"
+    );
     agent.stop().await;
 }
 
@@ -75,11 +78,13 @@ async fn what_an_answer_cost_and_how_it_came_about_reaches_the_platform() {
 async fn whoever_has_nothing_to_say_or_fails_says_so_in_words_that_the_platform_knows() {
     let scene = Scene::new().await;
     let agent = scene
-        .agent(async |message: InboundMessage| match message.text.as_str() {
-            "fail" => HandlerOutcome::Error("exit status 1".to_owned()),
-            "panic" => panic!("on purpose"),
-            _ => HandlerOutcome::Nothing,
-        })
+        .agent(
+            async |message: InboundMessage| match message.text.as_str() {
+                "fail" => HandlerOutcome::Error("exit status 1".to_owned()),
+                "panic" => panic!("on purpose"),
+                _ => HandlerOutcome::Nothing,
+            },
+        )
         .await;
     for (asked, expect) in [
         ("nothing", "(no response generated)"),
@@ -134,7 +139,8 @@ async fn a_task_is_a_task_of_its_own_that_can_be_asked_for() {
     assert_eq!(task["kind"], "task", "{answer}");
     assert_eq!(task["status"]["state"], "completed");
     assert_eq!(task["artifacts"][0]["parts"][0]["text"], "1,2");
-    let get = json!({"jsonrpc": "2.0", "id": 2, "method": "tasks/get", "params": {"id": task["id"]}});
+    let get =
+        json!({"jsonrpc": "2.0", "id": 2, "method": "tasks/get", "params": {"id": task["id"]}});
     let (_, answer) = scene.call(agent.address(&scene).await, get).await;
     assert_eq!(answer["result"]["status"]["state"], "completed", "{answer}");
     let status = agent.client.watch_status().borrow().clone();

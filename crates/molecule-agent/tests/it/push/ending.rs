@@ -38,7 +38,10 @@ async fn who_waits_for_an_answer_gets_it_and_who_comes_then_is_told_that_the_age
             .await;
         let (status, late) = scene.call(address, said("m-2", "late")).await;
         assert_eq!(status, 503, "{late}");
-        assert!(late["error"].as_str().unwrap().contains("stopping"), "{late}");
+        assert!(
+            late["error"].as_str().unwrap().contains("stopping"),
+            "{late}"
+        );
         assert_eq!(agent.client.watch_status().borrow().accepted, 1);
         go_on.add_permits(1);
         agent.ends().await

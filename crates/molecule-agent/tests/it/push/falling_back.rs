@@ -84,9 +84,7 @@ async fn an_agent_that_cannot_poll_says_that_it_is_not_reached_until_a_call_arri
         agent.until(|status| status.last_poll.is_some()).await;
         scene.say(agent.id(), "m-1", "lost").await;
         let status = agent.client.watch_status();
-        scene
-            .pass_until(async || !status.borrow().receiving)
-            .await;
+        scene.pass_until(async || !status.borrow().receiving).await;
         let problem = status.borrow().problem.clone().unwrap_or_default();
         assert!(problem.contains("do not arrive"), "{problem}");
         // A minute later nothing has changed.

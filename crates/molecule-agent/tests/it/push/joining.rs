@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use molecule_agent::protocol::endpoints::DeliveryMode;
 use molecule_agent::transport::{
-    BoxFuture, Bytes, ReqwestTransport, Request, Response, Transport, TransportError, http,
+    BoxFuture, Bytes, Request, ReqwestTransport, Response, Transport, TransportError, http,
 };
 use molecule_agent::{AgentError, AgentState, Connect, PushDelivery, PushOptions, StopReason};
 use molecule_emulator::Generation;
@@ -23,7 +23,10 @@ struct Watching {
 impl Watching {
     async fn look(&self, request: &Request) -> u16 {
         let body: Value = serde_json::from_slice(request.body()).unwrap();
-        let url = format!("{}/.well-known/agent-card.json", body["url"].as_str().unwrap());
+        let url = format!(
+            "{}/.well-known/agent-card.json",
+            body["url"].as_str().unwrap()
+        );
         let get = http::Request::get(url).body(Bytes::new()).unwrap();
         let answer = self.way.send(get).await;
         answer.map_or(0, |answer| answer.status().as_u16())
@@ -88,7 +91,9 @@ async fn calls_come_below_the_path_that_was_reported_and_the_card_says_so() {
     agent.joins().await;
     let (_, answer) = scene.say(agent.id(), "m-1", "hello").await;
     assert_eq!(text(&answer), "HELLO");
-    let card = scene.get(&format!("http://localhost:{port}/.well-known/agent.json")).await;
+    let card = scene
+        .get(&format!("http://localhost:{port}/.well-known/agent.json"))
+        .await;
     assert_eq!(card["url"], url.as_str());
     assert_eq!(card["name"], client.agent_card().name().unwrap());
     agent.stop().await;

@@ -57,7 +57,11 @@ impl Scene {
 
     /// A builder for the agent of a new workspace, which holds its token.
     pub(super) async fn builder(&self) -> ClientBuilder {
-        let created = self.admin.create(CreateWorkspace::new("alpha")).await.unwrap();
+        let created = self
+            .admin
+            .create(CreateWorkspace::new("alpha"))
+            .await
+            .unwrap();
         let token = created.auth_token().unwrap();
         RemoteAgentClient::builder(created.id, self.emulator.url().parse().unwrap())
             .state_dir(self.disk.path().join(created.id.to_string()))
@@ -99,7 +103,10 @@ impl Scene {
     /// What is at a url.
     pub(super) async fn get(&self, url: &str) -> Value {
         let request = http::Request::get(url)
-            .header("authorization", format!("Bearer {}", self.emulator.admin_token()))
+            .header(
+                "authorization",
+                format!("Bearer {}", self.emulator.admin_token()),
+            )
             .body(Bytes::new())
             .unwrap();
         self.exchange(request).await.1
@@ -140,7 +147,12 @@ impl Scene {
             self.emulator.url()
         );
         let rows = self.get(&url).await;
-        let notified = rows.as_array().unwrap().iter().rev().filter(|row| row["method"] == "notify");
+        let notified = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .rev()
+            .filter(|row| row["method"] == "notify");
         notified
             .map(|row| row["response_body"]["result"].as_str().unwrap().to_owned())
             .collect()
