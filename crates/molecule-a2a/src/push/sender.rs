@@ -139,11 +139,10 @@ impl Inner {
     async fn send_all(self: Arc<Self>, key: (String, String)) {
         while let Some(notification) = self.next(&key) {
             tokio::select! {
-                () = self.stop.cancelled() => break,
+                () = self.stop.cancelled() => return,
                 () = self.send(&key.0, notification) => {}
             }
         }
-        self.queues().remove(&key);
     }
 
     /// The oldest notification; with the last one the queue goes too.

@@ -233,6 +233,14 @@ impl Lines {
         }
     }
 
+    /// Ends all of them.
+    pub(super) fn cut(&self) {
+        self.open()
+            .lines
+            .values()
+            .for_each(|line| line.cut.cancel());
+    }
+
     fn end_overdue(&self) {
         let now = self.clock.now();
         for line in self.open().lines.values() {

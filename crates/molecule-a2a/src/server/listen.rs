@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use molecule_transport::{Clock, within};
 use tokio::net::TcpStream;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::error::ServerError;
@@ -85,7 +85,7 @@ impl A2aServer {
         let listener = tokio::net::TcpListener::from_std(self.listener);
         let listener = listener.map_err(ServerError::Listen)?;
         let acceptor = Acceptor::new(self.shared.clock.clone(), self.shared.limits, self.router);
-        let _gone = acceptor.gone();
+        let _cut = acceptor.cut_at_the_end();
         // It goes first, so that no work outlives its connection.
         let _stop = self.shared.stop.clone().drop_guard();
         tokio::select! {
@@ -103,6 +103,15 @@ impl std::fmt::Debug for A2aServer {
         f.debug_struct("A2aServer")
             .field("address", &self.address)
             .finish_non_exhaustive()
+    }
+}
+
+/// Ends what is still open when the server does, or is dropped.
+pub(super) struct Cut(Arc<Lines>);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.cut();
     }
 }
 
@@ -130,8 +139,6 @@ pub(super) struct Acceptor {
     connections: TaskTracker,
     /// Cancelled when connections end as soon as their answers have left.
     finish: CancellationToken,
-    /// Cancelled when connections end at once.
-    gone: CancellationToken,
 }
 
 impl Acceptor {
@@ -142,13 +149,12 @@ impl Acceptor {
             router,
             connections: TaskTracker::new(),
             finish: CancellationToken::new(),
-            gone: CancellationToken::new(),
         }
     }
 
-    /// All connections break when this is dropped.
-    pub(super) fn gone(&self) -> DropGuard {
-        self.gone.clone().drop_guard()
+    /// What is still open ends when this is dropped.
+    pub(super) fn cut_at_the_end(&self) -> Cut {
+        Cut(self.lines.clone())
     }
 
     /// Takes connections, and ends those whose client takes too long.
@@ -182,8 +188,7 @@ impl Acceptor {
             return;
         }
         let connection = connection(stream, self.router.clone(), line, self.finish.clone());
-        let held = held(place, connection, self.gone.clone());
-        self.connections.spawn(held);
+        self.connections.spawn(held(place, connection));
     }
 
     /// Ends the connections, those in use after their answer has left. That may take as long as `patience`.
@@ -197,11 +202,8 @@ impl Acceptor {
     }
 }
 
-async fn held(place: Place, connection: impl Future<Output = ()>, gone: CancellationToken) {
-    tokio::select! {
-        () = connection => {}
-        () = gone.cancelled() => {}
-    }
+async fn held(place: Place, connection: impl Future<Output = ()>) {
+    connection.await;
     drop(place);
 }
 

@@ -80,7 +80,7 @@ pub async fn serve(
         .and_then(|()| tokio::net::TcpListener::from_std(listener));
     let listener = listener.map_err(ServerError::Listen)?;
     let acceptor = Acceptor::new(options.clock, options.limits, router);
-    let _gone = acceptor.gone();
+    let _cut = acceptor.cut_at_the_end();
     stop.run_until_cancelled(acceptor.accept(&listener)).await;
     drop(listener);
     acceptor.finish(options.drain_timeout).await;

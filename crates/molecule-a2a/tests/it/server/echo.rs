@@ -73,6 +73,12 @@ impl Echo {
             ("crash", _) => panic!("the test wants it"),
             ("reject", _) => TaskOutcome::rejected("never"),
             ("chunks", count) => chunks(count.parse().unwrap(), &task).await,
+            ("burst", count) => {
+                chunks(count.parse().unwrap(), &task).await;
+                self.waits.notify_one();
+                self.go.notified().await;
+                TaskOutcome::completed("let go")
+            }
             ("held", _) => {
                 self.waits.notify_one();
                 self.go.notified().await;

@@ -93,6 +93,7 @@ async fn what_is_not_done_in_time_is_given_up_and_kept_as_failed() {
         clock.advance(Duration::from_millis(100));
         tokio::task::yield_now().await;
     }
+    assert!(client.is_closed().await);
     let task = store.load(&id).await.unwrap().unwrap().task;
     assert_eq!(task.status.state, TaskState::Failed);
 }
@@ -110,4 +111,18 @@ async fn a_stream_of_a_task_that_waits_does_not_hold_the_server() {
     running.stop.cancel();
     running.ended.await.unwrap();
     assert!(client.until("0\r\n\r\n").await.is_some());
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_closes_its_connections() {
+    let running = Running::new(Arc::new(SystemClock::new()), |options| options);
+    let mut idle = running.connect().await;
+    idle.call("message/send", message("msg hi")).await;
+    let mut waiting = running.connect().await;
+    waiting
+        .write(request("message/send", &message("wait hi")))
+        .await;
+    running.agent.waits.notified().await;
+    running.ended.abort();
+    assert!(idle.is_closed().await && waiting.is_closed().await);
 }

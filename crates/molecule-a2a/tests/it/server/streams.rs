@@ -6,7 +6,7 @@ use molecule_a2a::Limits;
 use molecule_transport::Clock as _;
 use serde_json::json;
 
-use super::world::{World, message, outline, to_task};
+use super::world::{World, at_once, message, outline, to_task};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_opens_with_the_task_and_ends_with_its_final_status() {
@@ -183,18 +183,23 @@ async fn a_slow_listener_is_cut_off_and_delays_nobody() {
     let limits = Limits::default().with_subscribers(8, 4);
     let world = World::with(|options| options.with_limits(limits));
     let id = world.send("ask").await["id"].as_str().unwrap().to_owned();
-    let slow = world.stream("tasks/resubscribe", json!({"id": id})).await;
-    let task = world
-        .result("message/send", to_task("chunks 20", &id))
+    let mut slow = world.stream("tasks/resubscribe", json!({"id": id})).await;
+    world
+        .result("message/send", at_once(to_task("burst 20", &id)))
         .await;
-    assert_eq!(task["status"]["state"], "completed");
-    let events = slow.rest().await;
-    assert_eq!(
-        events.len(),
-        5,
-        "the task and what fitted: {:?}",
-        outline(&events)
+    world.agent.waits.notified().await;
+    for _ in 0..5 {
+        assert!(
+            slow.piece().await.unwrap().data.is_ok(),
+            "the task, and what fitted"
+        );
+    }
+    assert!(
+        slow.piece().await.is_none(),
+        "a gap would be worse than the end"
     );
+    world.agent.go.notify_one();
+    world.until(&id, "completed").await;
 }
 
 #[tokio::test(start_paused = true)]
