@@ -63,7 +63,10 @@ impl Place {
         let program = crate::support::Program::new(self.world.home.path(), &args)
             .env("WORKSPACE_ID", &self.id.to_string())
             .env("PLATFORM_URL", &self.world.emulator.url())
-            .env("WORKSPACE_CONFIG_PATH", self.volume.path().to_str().unwrap())
+            .env(
+                "WORKSPACE_CONFIG_PATH",
+                self.volume.path().to_str().unwrap(),
+            )
             .env("HOSTNAME", "localhost")
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null());
@@ -110,7 +113,12 @@ impl Place {
     async fn check_answered(&self, id: &str, reply: &str) {
         let answer = self.say(id).await;
         let part = format!(r#"{{"kind":"text","text":"{reply}"}}"#);
-        for expect in [r#""role":"agent""#, r#""kind":"text""#, &part, &format!(r#""id":"{id}""#)] {
+        for expect in [
+            r#""role":"agent""#,
+            r#""kind":"text""#,
+            &part,
+            &format!(r#""id":"{id}""#),
+        ] {
             assert!(answer.contains(expect), "no {expect} in {answer}");
         }
     }
@@ -144,7 +152,15 @@ async fn an_agent_that_is_called_lives_through_it() {
     let place = Place::new().await;
     let token = place.volume.path().join(".auth_token");
     let url = format!("http://localhost:{}", place.port);
-    let args = ["connect", "--mode", "push", "--reply", "here", "--reported-url", &url];
+    let args = [
+        "connect",
+        "--mode",
+        "push",
+        "--reply",
+        "here",
+        "--reported-url",
+        &url,
+    ];
     let args = [&args[..], &["--token-file", token.to_str().unwrap()]].concat();
     check(&place, &args, "here").await;
 }
@@ -152,7 +168,12 @@ async fn an_agent_that_is_called_lives_through_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runtime_lives_through_it_with_what_a_container_is_told() {
     let place = Place::new().await;
-    check(&place, &["connect", "--runtime", "--exec", "tr a-z A-Z"], "ARE YOU THERE?").await;
+    check(
+        &place,
+        &["connect", "--runtime", "--exec", "tr a-z A-Z"],
+        "ARE YOU THERE?",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +186,13 @@ async fn a_runtime_that_is_told_nonsense_says_so() {
             .fails(2, &[expect]);
     };
     check(&["--runtime"], "--exec CMD");
-    check(&["--runtime", "--echo", "--mode", "poll"], "--mode poll and --runtime");
+    check(
+        &["--runtime", "--echo", "--mode", "poll"],
+        "--mode poll and --runtime",
+    );
     check(&["--echo", "--initial-prompt", "begin"], "add --runtime");
-    check(&["--runtime", "--echo", "--token-file", "t"], "--token-file");
+    check(
+        &["--runtime", "--echo", "--token-file", "t"],
+        "--token-file",
+    );
 }

@@ -28,7 +28,10 @@ const READ_BACK: u64 = 16 << 20;
 pub(super) async fn watch(client: RemoteAgentClient, file: PathBuf) {
     let mut results = Results::new(client.clone(), file).await;
     loop {
-        client.clock().sleep(client.settings().heartbeat_interval).await;
+        client
+            .clock()
+            .sleep(client.settings().heartbeat_interval)
+            .await;
         match client.delegations().await {
             Ok(delegations) => results.take(&delegations).await,
             Err(AgentError::TokenRejected { .. } | AgentError::NoToken(_)) => {
@@ -85,7 +88,10 @@ impl Results {
     /// Whether it is in the file; if not, the next look finds it again.
     async fn write(&self, new: &[&Delegation]) -> bool {
         let now = self.client.clock().wall();
-        let text: String = new.iter().map(|one| format!("{}\n", record(one, now))).collect();
+        let text: String = new
+            .iter()
+            .map(|one| format!("{}\n", record(one, now)))
+            .collect();
         let path = self.file.clone();
         let written = self.client.files().run(move || append(&path, &text)).await;
         if let Err(error) = &written {
@@ -104,7 +110,8 @@ impl Results {
         }
         self.told_at = Some(now);
         let lines = std::mem::take(&mut self.untold).join("\n");
-        self.telling.spawn(tell_user(self.client.clone(), lines.clone()));
+        self.telling
+            .spawn(tell_user(self.client.clone(), lines.clone()));
         self.telling.spawn(tell_agent(self.client.clone(), lines));
     }
 }
@@ -115,13 +122,19 @@ async fn tell_agent(client: RemoteAgentClient, lines: String) {
         .with_prefer_direct(false)
         .with_timeout(PATIENCE);
     if let Err(error) = client.call_peer(client.workspace_id(), text, options).await {
-        tracing::warn!(error = describe(&error), "telling the agent of its delegations failed");
+        tracing::warn!(
+            error = describe(&error),
+            "telling the agent of its delegations failed"
+        );
     }
 }
 
 async fn tell_user(client: RemoteAgentClient, lines: String) {
     if let Err(error) = client.notify(&lines, &[]).await {
-        tracing::warn!(error = describe(&error), "telling the user of delegations failed");
+        tracing::warn!(
+            error = describe(&error),
+            "telling the user of delegations failed"
+        );
     }
 }
 

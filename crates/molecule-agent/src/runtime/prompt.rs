@@ -75,10 +75,17 @@ impl Prompt {
             .with_timeout(PATIENCE);
         let me = self.client.workspace_id();
         for pause in PAUSES {
-            match self.client.call_peer(me, message.clone(), options.clone()).await {
+            match self
+                .client
+                .call_peer(me, message.clone(), options.clone())
+                .await
+            {
                 Ok(_) => return,
                 Err(error) => {
-                    tracing::warn!(error = describe(&error), "sending the initial prompt failed");
+                    tracing::warn!(
+                        error = describe(&error),
+                        "sending the initial prompt failed"
+                    );
                 }
             }
             self.client.clock().sleep(Duration::from_secs(pause)).await;
@@ -96,7 +103,11 @@ fn mark(markers: &[PathBuf]) -> io::Result<bool> {
     let mut last = Ok(false);
     for marker in markers {
         let mut options = OpenOptions::new();
-        let made = options.write(true).create_new(true).mode(0o600).open(marker);
+        let made = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(marker);
         match made {
             Ok(_) => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),

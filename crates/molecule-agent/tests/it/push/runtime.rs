@@ -130,7 +130,10 @@ fn replace_token(volume: &Path, token: &str) {
 async fn a_container_comes_online_answers_and_outlives_a_rotation_and_a_restart() {
     let scene = Scene::new().await;
     let place = Place::new(&scene);
-    assert_eq!(scene.info(place.id).await.status, WorkspaceStatus::Provisioning);
+    assert_eq!(
+        scene.info(place.id).await.status,
+        WorkspaceStatus::Provisioning
+    );
     let running = place.start(&scene, shout);
     place.comes_online(&scene).await;
     place.answers(&scene, "m-1").await;
@@ -142,13 +145,18 @@ async fn a_container_comes_online_answers_and_outlives_a_rotation_and_a_restart(
         .await;
     replace_token(place.volume.path(), &token);
     let before = running.beats();
-    scene.pass_until(async || running.beats() > before + 1).await;
+    scene
+        .pass_until(async || running.beats() > before + 1)
+        .await;
     assert_eq!(scene.info(place.id).await.status, WorkspaceStatus::Online);
     place.answers(&scene, "m-2").await;
     running.stop().await;
 
     scene.emulator.platform().restart(place.id).unwrap();
-    assert_eq!(scene.info(place.id).await.status, WorkspaceStatus::Provisioning);
+    assert_eq!(
+        scene.info(place.id).await.status,
+        WorkspaceStatus::Provisioning
+    );
     let running = place.start(&scene, shout);
     place.comes_online(&scene).await;
     place.answers(&scene, "m-3").await;
@@ -182,7 +190,9 @@ async fn a_container_registers_again_when_it_lost_its_token() {
         .pass_until(async || std::fs::read_to_string(&file).unwrap() != old.expose())
         .await;
     let before = running.beats();
-    scene.pass_until(async || running.beats() > before + 1).await;
+    scene
+        .pass_until(async || running.beats() > before + 1)
+        .await;
     running.stop().await;
 }
 
@@ -208,7 +218,10 @@ async fn delegations_that_ended_are_written_down_and_told_once() {
     assert_eq!(line["delegation_id"], delegated.delegation_id.to_string());
     assert_eq!(line["source_id"], place.id.to_string());
     assert_eq!(line["target_id"], other.id().to_string());
-    assert_eq!((&line["status"], &line["response_preview"]), (&"completed".into(), &"HELLO".into()));
+    assert_eq!(
+        (&line["status"], &line["response_preview"]),
+        (&"completed".into(), &"HELLO".into())
+    );
     running.stop().await;
 
     let running = place.start(&scene, heard.handler());
