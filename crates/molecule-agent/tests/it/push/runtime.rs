@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use molecule_agent::protocol::WorkspaceStatus;
+use molecule_agent::transport::Clock as _;
 use molecule_agent::{
     AgentError, AgentLoop, CancellationToken, DelegateOptions, Handler, InboundMessage,
     PushOptions, RemoteAgentClient, RuntimeOptions, StopReason, WorkspaceId,
@@ -70,6 +71,16 @@ impl Place {
     async fn comes_online(&self, scene: &Scene) {
         scene
             .pass_until(async || scene.info(self.id).await.status == WorkspaceStatus::Online)
+            .await;
+    }
+
+    /// Time passes no faster than calls do, so that none of them is late.
+    async fn until(&self, scene: &Scene, is_so: impl Fn() -> bool) {
+        scene
+            .pass_until(async || {
+                scene.info(self.id).await;
+                is_so()
+            })
             .await;
     }
 
@@ -140,14 +151,12 @@ async fn a_container_comes_online_answers_and_outlives_a_rotation_and_a_restart(
 
     let token = scene.emulator.platform().rotate_tokens(place.id).unwrap();
     let status = running.client.watch_status();
-    scene
-        .pass_until(async || status.borrow().problem.is_some())
+    place
+        .until(&scene, || status.borrow().problem.is_some())
         .await;
     replace_token(place.volume.path(), &token);
     let before = running.beats();
-    scene
-        .pass_until(async || running.beats() > before + 1)
-        .await;
+    place.until(&scene, || running.beats() > before + 1).await;
     assert_eq!(scene.info(place.id).await.status, WorkspaceStatus::Online);
     place.answers(&scene, "m-2").await;
     running.stop().await;
@@ -186,13 +195,13 @@ async fn a_container_registers_again_when_it_lost_its_token() {
     }
     let old = running.client.load_token().await.unwrap().unwrap();
     let file = place.volume.path().join(".auth_token");
-    scene
-        .pass_until(async || std::fs::read_to_string(&file).unwrap() != old.expose())
+    place
+        .until(&scene, || {
+            std::fs::read_to_string(&file).unwrap() != old.expose()
+        })
         .await;
     let before = running.beats();
-    scene
-        .pass_until(async || running.beats() > before + 1)
-        .await;
+    place.until(&scene, || running.beats() > before + 1).await;
     running.stop().await;
 }
 
@@ -209,7 +218,7 @@ async fn delegations_that_ended_are_written_down_and_told_once() {
         .delegate(other.id(), "hello", &DelegateOptions::new())
         .await
         .unwrap();
-    scene.pass_until(async || !heard.all().is_empty()).await;
+    place.until(&scene, || !heard.all().is_empty()).await;
     let told = heard.all();
     assert!(told[0].contains("Delegations have ended"), "{told:?}");
     assert!(told[0].contains("HELLO"), "{told:?}");
@@ -222,12 +231,27 @@ async fn delegations_that_ended_are_written_down_and_told_once() {
         (&line["status"], &line["response_preview"]),
         (&"completed".into(), &"HELLO".into())
     );
+
+    let before = scene.clock.now();
+    let again = DelegateOptions::new();
+    let delegated = running.client.delegate(other.id(), "again", &again).await;
+    delegated.unwrap();
+    place.until(&scene, || heard.all().len() > 1).await;
+    let passed = scene.clock.now().saturating_sub(before);
+    assert!(
+        passed > Duration::from_secs(45),
+        "it is told once a minute: {passed:?}"
+    );
+    let told = heard.all();
+    assert!(
+        told[1].contains("AGAIN") && !told[1].contains("HELLO"),
+        "{told:?}"
+    );
     running.stop().await;
 
     let running = place.start(&scene, heard.handler());
-    scene.pass_until(async || running.beats() > 4).await;
-    assert_eq!(lines().lines().count(), 1);
-    assert_eq!(heard.all().len(), 1);
+    place.until(&scene, || running.beats() > 4).await;
+    assert_eq!((lines().lines().count(), heard.all().len()), (2, 2));
     running.stop().await;
     other.stop().await;
 }
@@ -240,13 +264,13 @@ async fn the_initial_prompt_is_sent_once_in_the_life_of_a_volume() {
     let options = || place.options().with_initial_prompt("begin");
     let client = || place.client(&scene, &format!("http://localhost:{}", place.port));
     let running = Running::start(client(), heard.handler(), options());
-    scene.pass_until(async || !heard.all().is_empty()).await;
+    place.until(&scene, || !heard.all().is_empty()).await;
     assert_eq!(heard.all(), ["begin"]);
     assert!(place.volume.path().join(".initial_prompt_done").exists());
     running.stop().await;
 
     let running = Running::start(client(), heard.handler(), options());
-    scene.pass_until(async || running.beats() > 3).await;
+    place.until(&scene, || running.beats() > 3).await;
     assert_eq!(heard.all(), ["begin"]);
     running.stop().await;
 }
