@@ -77,7 +77,7 @@ impl A2aServer {
     }
 
     /// Answers calls until `stop`. From then on new ones are told to come back later, while those that are in work, and the tasks, may
-    /// go on for the drain timeout. When this is dropped, nothing goes on: connections break, and work is given up.
+    /// go on for the drain timeout.
     ///
     /// # Errors
     /// [`ServerError::Listen`] if the runtime does not take the socket.
@@ -86,7 +86,7 @@ impl A2aServer {
         let listener = listener.map_err(ServerError::Listen)?;
         let acceptor = Acceptor::new(self.shared.clock.clone(), self.shared.limits, self.router);
         let _cut = acceptor.cut_at_the_end();
-        // It goes first, so that no work outlives its connection.
+        // It goes first, so that no work outlives the connection that it was for.
         let _stop = self.shared.stop.clone().drop_guard();
         tokio::select! {
             () = drained(&self.shared, &stop) => {}

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::post;
-use molecule_agent::a2a::{Event, Message, Reply, SendMessage, TaskState};
+use molecule_agent::a2a::{Message, Reply, SendMessage};
 use molecule_agent::transport::{ErrorKind as TransportKind, http};
 use molecule_agent::{AgentError, ErrorKind, Peer};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ async fn what_a_peer_refuses_is_its_own_error() {
 #[tokio::test]
 async fn a_peer_that_only_the_platform_reaches_is_not_direct() {
     let (_directory, _) = at("");
-    for url in ["", "http://ws-9e453dad:8000"] {
+    for url in ["", "http://ws-08eea8db-eed:8000"] {
         let directory = Directory::saying(url);
         let client = directory.builder().build().unwrap();
         let error = client.peer(peer()).send(hello()).await.unwrap_err();
@@ -125,7 +125,8 @@ async fn where_a_peer_is_gone_the_platform_is_asked_again() {
 mod of_our_own {
     use molecule_agent::CancellationToken;
     use molecule_agent::a2a::{
-        A2aServer, Answer, Card, Incoming, Part, ServerOptions, TaskContext, TaskOutcome, TaskWork,
+        A2aServer, Answer, Card, Event, Incoming, Part, ServerOptions, TaskContext, TaskOutcome,
+        TaskState, TaskWork,
     };
 
     use super::*;

@@ -58,6 +58,7 @@ async fn a_call_that_takes_too_long_is_cut_off_and_waits_at_the_platform() {
     let scene = Scene::new().await;
     let (agent, _go_on) = waiting(&scene).await;
     let id = agent.id();
+    let mut status = agent.client.watch_status();
     let ending = async {
         agent.until(|status| status.handling == 1).await;
         agent.cancel.cancel();
@@ -70,9 +71,13 @@ async fn a_call_that_takes_too_long_is_cut_off_and_waits_at_the_platform() {
         scene.clock.advance(Duration::from_secs(1));
         agent.ends().await
     };
-    let ((status, answer), ended) = tokio::join!(scene.say(id, "m-1", "slow"), ending);
+    let ((code, answer), ended) = tokio::join!(scene.say(id, "m-1", "slow"), ending);
     assert_eq!(ended.unwrap(), StopReason::Cancelled);
-    assert_eq!((status, &answer["queued"]), (202, &true.into()), "{answer}");
+    assert_eq!((code, &answer["queued"]), (202, &true.into()), "{answer}");
+    let gone = status.wait_for(|status| status.handling == 0);
+    let limit = Duration::from_secs(30);
+    let gone = tokio::time::timeout(limit, gone).await;
+    gone.expect("the handler is cut off").unwrap();
 }
 
 #[tokio::test]

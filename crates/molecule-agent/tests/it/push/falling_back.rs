@@ -88,10 +88,7 @@ async fn an_agent_that_cannot_poll_says_that_it_is_not_reached_until_a_call_arri
         let problem = status.borrow().problem.clone().unwrap_or_default();
         assert!(problem.contains("do not arrive"), "{problem}");
         // A minute later nothing has changed.
-        for _ in 0..200 {
-            scene.clock.advance(std::time::Duration::from_secs(1));
-            tokio::task::yield_now().await;
-        }
+        scene.pass(200).await;
         assert!(!status.borrow().receiving);
         let (_, answer) = scene.call(address, said("m-2", "hello")).await;
         assert_eq!(text(&answer), "HELLO");
@@ -113,10 +110,7 @@ async fn an_agent_whose_calls_arrive_stays_with_them() {
     for time in 0..5 {
         let (_, answer) = scene.say(agent.id(), &format!("m-{time}"), "hello").await;
         assert_eq!(text(&answer), "HELLO");
-        for _ in 0..100 {
-            scene.clock.advance(std::time::Duration::from_secs(1));
-            tokio::task::yield_now().await;
-        }
+        scene.pass(100).await;
     }
     assert!(agent.has_joined().is_none());
     assert!(client.watch_status().borrow().receiving);

@@ -129,14 +129,24 @@ impl Scene {
 
     /// Moves the agents' time, second by second, until `is_so`.
     pub(super) async fn pass_until(&self, mut is_so: impl AsyncFnMut() -> bool) {
-        for _ in 0..100_000 {
-            if is_so().await {
-                return;
+        let passing = async {
+            while !is_so().await {
+                self.pass(1).await;
             }
+        };
+        let limit = Duration::from_secs(60);
+        let passed = tokio::time::timeout(limit, passing).await;
+        passed.expect("it happens in time");
+    }
+
+    /// Moves the agents' time, and lets all that happens in each second happen: sockets take turns, but no time.
+    pub(super) async fn pass(&self, seconds: usize) {
+        for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
-            tokio::task::yield_now().await;
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
         }
-        panic!("it does not happen");
     }
 
     /// What the agent said to the canvas user by notifications, oldest first.
