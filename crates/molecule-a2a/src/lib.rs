@@ -32,6 +32,6 @@ pub use model::{
 };
 pub use rpc::{GivenId, RpcId, RpcRequest, parse_request};
 #[cfg(feature = "server")]
-pub use server::{A2aServer, Limits, ServerError, ServerOptions, router};
+pub use server::{A2aServer, Limits, ServeOptions, ServerError, ServerOptions, router, serve};
 #[cfg(feature = "server")]
 pub use tasks::{MemoryTaskStore, StoreError, StoredTask, TaskStore, Webhook};

@@ -131,6 +131,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Reads the token from `.auth_token` in the config volume of a container, for every call, and keeps the one that a registration
+    /// brings there, with mode 0600. Whoever provisions the container may replace the file at any time.
+    pub fn token_volume(mut self, dir: impl AsRef<Path>) -> Self {
+        self.given = Some(Given::Volume(dir.as_ref().join(".auth_token")));
+        self
+    }
+
     /// How long another process may hold the token file before a call that needs it fails. Default: 5 s.
     pub const fn token_lock_wait(mut self, wait: Wait) -> Self {
         self.token_lock_wait = wait;

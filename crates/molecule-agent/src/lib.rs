@@ -43,6 +43,8 @@ mod plugins;
 mod push;
 mod registration;
 #[cfg(feature = "push")]
+mod runtime;
+#[cfg(feature = "push")]
 pub mod stub;
 mod suspension;
 mod tokens;
@@ -81,6 +83,8 @@ pub use plugins::{InstallRecorded, PluginInstall, PluginOptions, Progress};
 #[cfg(feature = "push")]
 pub use push::{PushDelivery, PushOptions};
 pub use registration::{RegisterOptions, Registration};
+#[cfg(feature = "push")]
+pub use runtime::RuntimeOptions;
 pub use tokens::TokenOrigin;
 
 pub use molecule_a2a as a2a;

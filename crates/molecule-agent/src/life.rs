@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use molecule_protocol::endpoints::{Heartbeat, WorkspaceState};
+use molecule_protocol::endpoints::{Heartbeat, RuntimeMetadata, WorkspaceState};
 use molecule_transport::Clock;
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -90,6 +90,9 @@ impl TaskReport {
 pub struct HeartbeatLoop {
     /// Stop after so many beats. Default: never.
     pub max_iterations: Option<u64>,
+    /// What the runtime of a container does itself. Its beats tell of failures since the beat before, other beats of those of the last
+    /// minute. Default: the agent is no such runtime.
+    pub runtime_metadata: Option<RuntimeMetadata>,
     task_supplier: Option<Arc<dyn Fn() -> TaskReport + Send + Sync>>,
 }
 
@@ -97,6 +100,7 @@ impl fmt::Debug for HeartbeatLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeartbeatLoop")
             .field("max_iterations", &self.max_iterations)
+            .field("runtime_metadata", &self.runtime_metadata)
             .finish_non_exhaustive()
     }
 }
@@ -112,6 +116,13 @@ impl HeartbeatLoop {
     #[must_use]
     pub const fn with_max_iterations(mut self, max: u64) -> Self {
         self.max_iterations = Some(max);
+        self
+    }
+
+    /// Beats as the runtime of a container does.
+    #[must_use]
+    pub const fn with_runtime_metadata(mut self, metadata: RuntimeMetadata) -> Self {
+        self.runtime_metadata = Some(metadata);
         self
     }
 
@@ -188,6 +199,10 @@ async fn beat(client: RemoteAgentClient, options: HeartbeatLoop) -> StopReason {
         }
         last = Some(clock.now());
         let mut beat = client.vitals().report(client.beat());
+        if let Some(metadata) = options.runtime_metadata {
+            beat = beat.with_runtime_metadata(metadata);
+            client.vitals().count_anew();
+        }
         if let Some(supplier) = &options.task_supplier {
             let report = supplier();
             beat = beat.with_work(report.active_tasks, report.current_task);

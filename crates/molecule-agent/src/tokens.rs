@@ -1,5 +1,6 @@
 //! The agent's token: the file is the authority, so that a rotated token is used at once.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) enum Given {
     Fixed(Token),
     /// A file that something else maintains.
     File(PathBuf),
+    /// The same, in the volume of a container, where the platform's answers to registrations are kept too.
+    Volume(PathBuf),
 }
 
 /// Where a token comes from.
@@ -82,6 +85,8 @@ struct Seen {
     stored: Option<(Revision, Option<Token>)>,
     /// The platform issued a token of its own, so that what was given is out of date.
     issued: bool,
+    /// The token that the platform issued for a volume, which may not have taken it.
+    captured: Option<Token>,
 }
 
 impl Tokens {
@@ -110,12 +115,7 @@ impl Tokens {
     /// Keeps a token that the platform issued.
     pub(crate) async fn save(&self, token: Token) -> Result<(), TokenStoreError> {
         let shared = Arc::clone(&self.shared);
-        let save = move || {
-            shared.store.save(&token, shared.lock_wait)?;
-            shared.seen().issued = true;
-            Ok(())
-        };
-        self.files.run(save).await
+        self.files.run(move || shared.save(token)).await
     }
 
     /// Whether the token is the one in the agent's own file, which a new one can replace for good.
@@ -134,7 +134,9 @@ impl Tokens {
     pub(crate) fn origin(&self) -> TokenOrigin {
         match &self.shared.given {
             Some(Given::Fixed(_)) if !self.is_own() => TokenOrigin::Given,
-            Some(Given::File(path)) if !self.is_own() => TokenOrigin::File(path.clone()),
+            Some(Given::File(path) | Given::Volume(path)) if !self.is_own() => {
+                TokenOrigin::File(path.clone())
+            }
             _ => TokenOrigin::Own(self.shared.store.path()),
         }
     }
@@ -147,11 +149,26 @@ impl Tokens {
 }
 
 impl Shared {
+    fn save(&self, token: Token) -> Result<(), TokenStoreError> {
+        if let Some(Given::Volume(path)) = &self.given {
+            let written = write_mounted(path, &token);
+            self.seen().captured = Some(token);
+            return written;
+        }
+        self.store.save(&token, self.lock_wait)?;
+        self.seen().issued = true;
+        Ok(())
+    }
+
     fn read(&self) -> Result<(Option<Token>, u64), TokenStoreError> {
         let issued = self.seen().issued;
         let token = match &self.given {
             Some(Given::Fixed(token)) if !issued => Some(token.clone()),
             Some(Given::File(path)) if !issued => self.mounted(path)?,
+            Some(Given::Volume(path)) => match self.mounted(path)? {
+                Some(token) => Some(token),
+                None => self.seen().captured.clone(),
+            },
             _ => self.stored()?,
         };
         let mut seen = self.seen();
@@ -195,6 +212,25 @@ impl Shared {
     }
 }
 
+/// Replaces a file that only its owner may read, in a directory that is not ours to change.
+fn write_mounted(path: &Path, token: &Token) -> Result<(), TokenStoreError> {
+    let write = || {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .prefix(".auth_token-")
+            .tempfile_in(dir)?;
+        file.write_all(token.expose().as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|source| TokenStoreError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
 fn same(one: Option<&Token>, other: Option<&Token>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.same_as(other),
@@ -209,5 +245,53 @@ impl TokenSource for Tokens {
             let token = self.current().await?;
             Ok(token.map(|token| Bearer::new(token.expose())).transpose()?)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn token(text: &str) -> Token {
+        Token::new(text).unwrap()
+    }
+
+    async fn check(tokens: &Tokens, expect: Option<&str>) {
+        let current = tokens.current().await.unwrap();
+        assert_eq!(current.as_ref().map(Token::expose), expect);
+    }
+
+    fn of_volume(dir: &Path) -> Tokens {
+        let given = Given::Volume(dir.join(".auth_token"));
+        Tokens::new(Some(given), &dir.join("own"), Wait::No, Files::Inline)
+    }
+
+    #[tokio::test]
+    async fn a_volume_keeps_what_was_issued_and_takes_what_is_put_there() {
+        let volume = tempfile::tempdir().unwrap();
+        fs::set_permissions(volume.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let tokens = of_volume(volume.path());
+        check(&tokens, None).await;
+        tokens.save(token("issued")).await.unwrap();
+        check(&tokens, Some("issued")).await;
+        let file = volume.path().join(".auth_token");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "issued");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file), mode(volume.path())), (0o600, 0o755));
+        fs::write(&file, "rotated\n").unwrap();
+        check(&tokens, Some("rotated")).await;
+        assert!(!volume.path().join("own").exists());
+        assert_eq!(tokens.origin(), TokenOrigin::File(file));
+    }
+
+    #[tokio::test]
+    async fn a_token_is_used_although_the_volume_did_not_take_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = of_volume(&dir.path().join("missing"));
+        tokens.save(token("issued")).await.unwrap_err();
+        check(&tokens, Some("issued")).await;
     }
 }

@@ -15,14 +15,14 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use molecule_transport::within;
+use molecule_transport::{Clock, within};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::error::ServerError;
 use super::line::{Line, Lines, Place, Watched};
-use super::options::ServerOptions;
+use super::options::{Limits, ServerOptions};
 use super::routes::routes;
 use super::shared::Shared;
 use crate::Agent;
@@ -84,24 +84,16 @@ impl A2aServer {
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServerError> {
         let listener = tokio::net::TcpListener::from_std(self.listener);
         let listener = listener.map_err(ServerError::Listen)?;
-        let lines = Lines::new(self.shared.clock.clone(), self.shared.limits);
-        let acceptor = Acceptor {
-            shared: self.shared.clone(),
-            router: self.router,
-            lines: lines.clone(),
-            connections: TaskTracker::new(),
-            finish: CancellationToken::new(),
-        };
-        let _cut = Cut(lines.clone());
+        let acceptor = Acceptor::new(self.shared.clock.clone(), self.shared.limits, self.router);
+        let _cut = acceptor.cut_at_the_end();
         // It goes first, so that no work outlives the connection that it was for.
         let _stop = self.shared.stop.clone().drop_guard();
         tokio::select! {
             () = drained(&self.shared, &stop) => {}
             () = acceptor.accept(&listener) => {}
-            () = lines.watch() => {}
         }
         drop(listener);
-        acceptor.finish().await;
+        acceptor.finish(LAST_WORDS).await;
         Ok(())
     }
 }
@@ -115,7 +107,7 @@ impl std::fmt::Debug for A2aServer {
 }
 
 /// Ends what is still open when the server does, or is dropped.
-struct Cut(Arc<Lines>);
+pub(super) struct Cut(Arc<Lines>);
 
 impl Drop for Cut {
     fn drop(&mut self) {
@@ -139,8 +131,9 @@ async fn drained(shared: &Shared, stop: &CancellationToken) {
     }
 }
 
-struct Acceptor {
-    shared: Arc<Shared>,
+/// What takes connections and has the router answer on them.
+pub(super) struct Acceptor {
+    clock: Arc<dyn Clock>,
     router: Router,
     lines: Arc<Lines>,
     connections: TaskTracker,
@@ -149,13 +142,36 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn accept(&self, listener: &tokio::net::TcpListener) {
+    pub(super) fn new(clock: Arc<dyn Clock>, limits: Limits, router: Router) -> Self {
+        Self {
+            lines: Lines::new(clock.clone(), limits),
+            clock,
+            router,
+            connections: TaskTracker::new(),
+            finish: CancellationToken::new(),
+        }
+    }
+
+    /// What is still open ends when this is dropped.
+    pub(super) fn cut_at_the_end(&self) -> Cut {
+        Cut(self.lines.clone())
+    }
+
+    /// Takes connections, and ends those whose client takes too long.
+    pub(super) async fn accept(&self, listener: &tokio::net::TcpListener) {
+        tokio::select! {
+            () = self.take(listener) => {}
+            () = self.lines.watch() => {}
+        }
+    }
+
+    async fn take(&self, listener: &tokio::net::TcpListener) {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => self.serve(stream),
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
-                    self.shared.clock.sleep(ACCEPT_PAUSE).await;
+                    self.clock.sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -175,10 +191,11 @@ impl Acceptor {
         self.connections.spawn(held(place, connection));
     }
 
-    async fn finish(&self) {
+    /// Ends the connections, those in use after their answer has left. That may take as long as `patience`.
+    pub(super) async fn finish(&self, patience: Duration) {
         self.finish.cancel();
         self.connections.close();
-        let ended = within(&*self.shared.clock, LAST_WORDS, self.connections.wait()).await;
+        let ended = within(&*self.clock, patience, self.connections.wait()).await;
         if ended.is_err() {
             tracing::warn!("clients did not take their answers in time");
         }

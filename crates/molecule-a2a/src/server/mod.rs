@@ -14,6 +14,7 @@ mod redelivery;
 mod reply;
 mod routes;
 mod rpc;
+mod serve;
 mod shared;
 mod stream;
 
@@ -24,6 +25,7 @@ use axum::Router;
 pub use error::ServerError;
 pub use listen::A2aServer;
 pub use options::{Limits, ServerOptions};
+pub use serve::{ServeOptions, serve};
 
 use self::shared::Shared;
 use crate::Agent;

@@ -1,5 +1,7 @@
 //! `connect`: the main job. An agent runs until it is paused, deleted or stopped.
 
+mod container;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,11 @@ use crate::signals::Signals;
 
 /// Options of `connect`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+With --runtime the environment says what nothing else does: PLATFORM_URL (or MOLECULE_URL) [default: http://host.docker.internal:8080 in Docker,
+else http://localhost:8080]; CONFIGS_DIR is the volume with the token, WORKSPACE_CONFIG_PATH that with the mark of the initial prompt
+[default: each other, /configs]; http://HOSTNAME:8000 is the address to register; delegations that ended are appended to
+DELEGATION_RESULTS_FILE [default: delegation_results.jsonl in the directory for temporary files].")]
 pub(crate) struct ConnectArgs {
     /// The workspace that the agent is; the same as --workspace-id
     #[arg(value_name = "WORKSPACE_ID", conflicts_with = "workspace_id")]
@@ -79,9 +86,16 @@ struct RunArgs {
     /// How messages come: auto has them pushed to --reported-url, and polls without one, or where the platform cannot push them
     #[arg(long, value_name = "MODE", default_value = "auto")]
     mode: Mode,
-    /// Listen for pushed messages at this address; a port alone is one of 127.0.0.1, and 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000", value_parser = str::parse::<ListenAddress>)]
-    listen: ListenAddress,
+    /// Run as the runtime of the container in which this is, told by its environment what a container is told
+    #[arg(long, conflicts_with_all = ["agents", "token_file", "token_fd"])]
+    runtime: bool,
+    /// Send the agent this text once in the life of its volume, with --runtime
+    #[arg(long, value_name = "TEXT")]
+    initial_prompt: Option<String>,
+    /// Listen for pushed messages at this address; a port alone is one of 127.0.0.1, and 0 takes a free one [default: 127.0.0.1:8000, with
+    /// --runtime 0.0.0.0:8000]
+    #[arg(long, value_name = "ADDR", value_parser = str::parse::<ListenAddress>)]
+    listen: Option<ListenAddress>,
     /// Take pushed messages only with the bearer token in this file; platforms send none, so that what is between has to add it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     inbound_token_file: Option<PathBuf>,
@@ -164,6 +178,8 @@ enum Way {
     Poll,
     /// The agent is called, and may poll where that does not work.
     Push { fallback: bool },
+    /// The agent is called as the runtime of a container.
+    Runtime,
     /// Something else is called.
     Elsewhere,
 }
@@ -172,11 +188,12 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
     if !args.members.is_empty() {
         return fleet::run(&args.members, io).await;
     }
-    let args = args.with_id();
+    let args = args.with_id().in_its_place();
     let way = args.way()?;
     let client = args.client()?;
     args.check_handler(way)?;
-    if !args.join.create {
+    // A container that the platform made is known to it, and does not end because the platform is away.
+    if !args.join.create && way != Way::Runtime {
         look_before_moving_in(&client).await?;
     }
     let lock = AgentLock::take(client.state_dir()).await?;
@@ -195,6 +212,7 @@ pub(crate) async fn run(args: &ConnectArgs, io: &Output) -> anyhow::Result<Exit>
     let running = async {
         match way {
             Way::Elsewhere => stay_online(&args, &client, &signals, io).await,
+            Way::Runtime => container::serve(&args, &client, &signals, io).await,
             way => handle(&args, way, &client, &signals, io).await,
         }
     };
@@ -303,6 +321,10 @@ impl Member {
     /// When an option is missing or cannot be used.
     pub(super) fn agent(&self, agents: &Agents, io: &Output) -> anyhow::Result<FleetAgent> {
         let args = &self.args;
+        if args.run.runtime {
+            let message = "one of many agents is no container's runtime: leave out runtime";
+            return Err(Problem::usage(message).into());
+        }
         if args.run.mode == Mode::Push || args.join.reported_url.is_some() {
             let message = "one of many agents polls for messages: leave out reported_url, and mode = \"push\"";
             return Err(Problem::usage(message).into());
@@ -375,6 +397,13 @@ impl ConnectArgs {
     fn way(&self) -> anyhow::Result<Way> {
         let (is_reported, is_given) = (self.join.reported_url.is_some(), self.handler.is_given());
         let problem = match self.run.mode {
+            Mode::Poll if self.run.runtime => {
+                "--mode poll and --runtime exclude each other: the platform calls a container"
+            }
+            _ if self.run.initial_prompt.is_some() && !self.run.runtime => {
+                "--initial-prompt is for the runtime of a container: leave it out, or add --runtime"
+            }
+            _ if self.run.runtime => return Ok(Way::Runtime),
             Mode::Poll if is_reported => {
                 "--mode poll and --reported-url exclude each other: leave one of them out"
             }
@@ -409,7 +438,10 @@ impl ConnectArgs {
 
     fn client(&self) -> anyhow::Result<RemoteAgentClient> {
         self.join.client(&self.agent, |builder| {
-            let builder = self.run.configure(builder);
+            let mut builder = self.run.configure(builder);
+            if self.run.runtime {
+                builder = builder.token_volume(container::volume());
+            }
             match self.fleet.rate_limit {
                 Some(limit) => {
                     builder.rate_budget(RateBudget::new(limit, Arc::new(SystemClock::new())))
@@ -436,10 +468,10 @@ impl RunArgs {
     }
 
     fn push(&self, fallback: bool) -> anyhow::Result<PushOptions> {
-        let ListenAddress(listen) = self.listen;
-        let options = PushOptions::new()
-            .with_listen(listen)
-            .with_fallback(fallback);
+        let mut options = PushOptions::new().with_fallback(fallback);
+        if let Some(ListenAddress(listen)) = self.listen {
+            options = options.with_listen(listen);
+        }
         Ok(match &self.inbound_token_file {
             Some(path) => options.with_inbound_token(read_token_file(path)?),
             None => options,

@@ -18,6 +18,7 @@ mod failures;
 mod fleet;
 mod handlers;
 mod killed;
+mod lifecycle;
 mod man;
 mod messages;
 mod peers;

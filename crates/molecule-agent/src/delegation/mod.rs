@@ -3,7 +3,7 @@
 mod journal;
 mod messages;
 mod options;
-mod regular_file;
+pub(crate) mod regular_file;
 mod wait;
 
 use std::io;

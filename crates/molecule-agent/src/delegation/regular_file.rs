@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 /// Opens a regular file, without following a link and without waiting for whoever is at the other end of a pipe. `None` if the
 /// name stands for anything else; a file that is created is private.
-pub(super) fn open_regular(path: &Path, flags: OFlags) -> io::Result<Option<File>> {
+pub(crate) fn open_regular(path: &Path, flags: OFlags) -> io::Result<Option<File>> {
     let safely = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
     match open(path, flags | safely, Mode::RUSR | Mode::WUSR) {
         Ok(descriptor) => {

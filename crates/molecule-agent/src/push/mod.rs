@@ -23,6 +23,7 @@ use crate::{
 };
 use arrivals::{Arrivals, Finding, Lookout};
 use server::Server;
+pub(crate) use server::answers;
 
 /// How often to look whether calls arrive.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);

@@ -156,7 +156,7 @@ impl Agent for Inbound {
 }
 
 /// Waits until the agent's own port answers.
-pub(super) async fn answers(address: SocketAddr, clock: Arc<dyn Clock>) -> Result<(), AgentError> {
+pub(crate) async fn answers(address: SocketAddr, clock: Arc<dyn Clock>) -> Result<(), AgentError> {
     let transport = ForeignTransport::builder()
         .with_local_addresses(true)
         .with_clock(clock)

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use molecule_a2a::ServerError;
 use molecule_transport::TransportError;
 
-/// Why the stub runtime could not start. Once it runs, it only logs.
+/// Why the stub runtime could not start, or answers nobody any more. Anything else it only logs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StubError {
@@ -23,5 +24,12 @@ pub enum StubError {
         /// What is missing.
         #[source]
         source: TransportError,
+    },
+    /// Nothing can be answered.
+    #[error("the stub runtime cannot answer")]
+    Server {
+        /// Why.
+        #[from]
+        source: ServerError,
     },
 }

@@ -35,7 +35,9 @@ mod token;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
+use molecule_a2a::ServeOptions;
 use molecule_protocol::WorkspaceId;
 use molecule_transport::{Clock, ReqwestTransport, Transport};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +47,9 @@ pub use error::StubError;
 
 use log::Log;
 use platform::Platform;
+
+/// How long requests that are being answered may take to finish after the stop.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A stub runtime that listens already; [`run`](Self::run) makes it answer.
 #[must_use = "it answers nobody until it runs"]
@@ -102,24 +107,28 @@ impl StubRuntime {
     ///
     /// # Errors
     ///
-    /// [`StubError::Listen`] if the listener fails. What goes wrong between the stub and the
+    /// [`StubError::Server`] if the listener fails. What goes wrong between the stub and the
     /// platform is only logged.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), StubError> {
         let Self {
             id,
             listener,
-            address,
             platform,
             clock,
+            ..
         } = self;
         let cancel = cancel.child_token();
         let living = cancel.run_until_cancelled(lifecycle::live(platform, clock.clone()));
         let serving = async {
             let _stop_living = cancel.clone().drop_guard();
-            server::serve(listener, id.to_string(), &*clock, cancel.clone()).await
+            let options = ServeOptions::new()
+                .with_clock(clock)
+                .with_drain_timeout(GRACE);
+            let routes = server::routes(&id.to_string());
+            molecule_a2a::serve(listener, routes, options, cancel.clone()).await
         };
         let (_, served) = tokio::join!(living, serving);
-        served.map_err(|source| StubError::Listen { address, source })
+        Ok(served?)
     }
 }
 

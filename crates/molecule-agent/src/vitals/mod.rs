@@ -215,6 +215,13 @@ impl Vitals {
             .with_work(active, facts.current.first().cloned().unwrap_or_default())
     }
 
+    /// Forgets what failed how often until now.
+    pub(crate) fn count_anew(&self) {
+        let mut facts = self.facts();
+        facts.handling = Rolling::default();
+        facts.delivery = Rolling::default();
+    }
+
     /// Changes what is known, and tells those who watch if that changes how the agent is.
     fn change(&self, change: impl FnOnce(&mut Facts, &mut AgentStatus)) {
         let mut facts = self.facts();
@@ -388,6 +395,18 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         assert_eq!(beat(&vitals).error_rate, 0.0);
         assert_eq!(beat(&vitals).sample_error, "");
+    }
+
+    #[test]
+    fn counting_anew_leaves_nothing_of_before() {
+        let (vitals, _) = vitals();
+        vitals.failed_with(Work::Handling, "exit 1");
+        vitals.failed_with(Work::Delivery, "gone");
+        assert_eq!(beat(&vitals).error_rate, 1.0);
+        vitals.count_anew();
+        vitals.succeeded(Work::Handling);
+        let beat = beat(&vitals);
+        assert_eq!((beat.error_rate, beat.sample_error.as_str()), (0.0, ""));
     }
 
     #[test]

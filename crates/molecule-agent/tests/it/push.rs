@@ -4,4 +4,5 @@ mod answering;
 mod ending;
 mod falling_back;
 mod joining;
+mod runtime;
 mod scene;

@@ -54,7 +54,10 @@ pub use plugin_refusal::PluginRefusal;
 pub use plugins::{
     InstallRecord, ListPluginSources, ListPlugins, PluginInfo, PluginSources, RecordPluginInstall,
 };
-pub use registry::{Delivery, DeliveryMode, Heartbeat, Register, Registered, UpdateCard};
+pub use registry::{
+    Delivery, DeliveryMode, Heartbeat, Register, Registered, RuntimeCapabilities, RuntimeMetadata,
+    UpdateCard,
+};
 pub use secrets::{ListSecrets, PullSecrets, SecretInfo};
 pub use state::{PollState, WorkspaceState};
 pub use tokens::{CreateToken, ListTokens, RevokeToken, TokenInfo};

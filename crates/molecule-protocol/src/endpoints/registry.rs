@@ -161,6 +161,33 @@ pub struct Heartbeat {
     pub uptime_seconds: u32,
     /// What is being done, for people.
     pub current_task: String,
+    /// What the runtime of a container does itself. Without it, it is as if it did nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime_metadata: Option<RuntimeMetadata>,
+}
+
+/// What a runtime does itself, instead of leaving it to the platform. Default: nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RuntimeMetadata {
+    /// Which of the platform's jobs.
+    pub capabilities: RuntimeCapabilities,
+    /// Seconds without a sign of the agent, such as a heartbeat, after which the platform gives up a message to it. Default: the
+    /// platform's, 300.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_seconds: Option<u32>,
+}
+
+/// Which of the platform's jobs a runtime does itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RuntimeCapabilities {
+    /// It keeps conversations, so that nothing is queued for it while it is busy.
+    pub session: bool,
+    /// It runs schedules.
+    pub scheduler: bool,
+    /// It says how it is.
+    pub status_mgmt: bool,
 }
 
 impl Heartbeat {
@@ -174,7 +201,15 @@ impl Heartbeat {
             active_tasks: 0,
             uptime_seconds: 0,
             current_task: String::new(),
+            runtime_metadata: None,
         }
+    }
+
+    /// With what the runtime of a container does itself.
+    #[must_use]
+    pub const fn with_runtime_metadata(mut self, metadata: RuntimeMetadata) -> Self {
+        self.runtime_metadata = Some(metadata);
+        self
     }
 
     /// With a rate of failed work (brought into 0 to 1) and an example of what failed.
@@ -250,6 +285,19 @@ mod tests {
             format!(
                 r#"{{"id":"{ID}","url":"http://localhost:8000","delivery_mode":"push","agent_card":{{"name":"a"}}}}"#
             )
+        );
+    }
+
+    #[test]
+    fn the_runtime_of_a_container_says_what_it_does_itself() {
+        let beat = Heartbeat::new(ID.parse().unwrap());
+        assert!(!body(&beat).contains("runtime_metadata"));
+        let nothing = r#""runtime_metadata":{"capabilities":{"session":false,"scheduler":false,"status_mgmt":false}}"#;
+        let beat = beat.with_runtime_metadata(RuntimeMetadata::default());
+        assert!(
+            body(&beat).ends_with(&format!("{nothing}}}")),
+            "{}",
+            body(&beat)
         );
     }
 

@@ -8,6 +8,7 @@ mod life;
 mod messages;
 mod push;
 mod redelivery;
+mod serving;
 mod sockets;
 mod store;
 mod streams;

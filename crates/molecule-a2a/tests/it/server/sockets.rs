@@ -119,7 +119,7 @@ pub(crate) fn request(method: &str, params: &Value) -> String {
 }
 
 /// Moves the time until something is done.
-async fn passing<T>(clock: &ManualClock, done: impl Future<Output = T>) -> T {
+pub(crate) async fn passing<T>(clock: &ManualClock, done: impl Future<Output = T>) -> T {
     tokio::pin!(done);
     let passing = async {
         loop {
