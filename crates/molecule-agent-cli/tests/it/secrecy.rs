@@ -321,14 +321,15 @@ async fn a_fleet_shows_none() {
     ];
     let program = planted(world.program(&args.concat()));
     let program = program.env("MOLECULE_WORKSPACES", &workspaces.to_string());
-    let mut watched = Watched::of(Running::of(program));
-    watched.running.says("online");
+    let watched = Watched::of(Running::of(program));
     let shown = |what: &str, text: &str| {
         for token in &tokens {
             holds_none(what, text, token);
         }
     };
     for agent in &agents {
+        let online = async || (agent.info().await.status.as_str() == "online").then_some(());
+        until("the agent to be online", online).await;
         agent.hears("hello").await;
         told(agent, "no entry: [redacted]").await;
         let dead = async || Some(ask(agent, "GET /inbox/dead").1).filter(|dead| dead != "[]");

@@ -105,6 +105,7 @@ async fn a_peer_that_cannot_be_reached_does_not_block_others() {
     agent.stop().await.unwrap();
 }
 
+#[cfg(feature = "journal")]
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_refuses_in_the_platforms_words_does_not_block_others() {
     let world = World::new();
