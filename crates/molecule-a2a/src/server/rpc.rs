@@ -133,10 +133,17 @@ impl Shared {
                 };
                 self.stream(version, id, || source).await
             }
-            call => match self.ask_about(version, call).await {
-                Ok(result) => json(version.encode_result(id, &result)),
-                Err(error) => json(version.encode_error(id, &error)),
-            },
+            call => {
+                let shared = self.clone();
+                let work = Box::pin(async move {
+                    let _permit = permit;
+                    shared.ask_about(version, call).await
+                });
+                match Kept::new(work, self).await {
+                    Ok(result) => json(version.encode_result(id, &result)),
+                    Err(error) => json(version.encode_error(id, &error)),
+                }
+            }
         }
     }
 

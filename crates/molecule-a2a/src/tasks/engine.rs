@@ -72,12 +72,13 @@ impl Engine {
         if let Some(webhook) = webhook {
             self.add_webhook(&mut state, webhook)?;
         }
+        // Whoever finds it in the store from now on finds this one in memory, and waits until it is saved.
+        self.lives().insert(live.id().into(), Arc::downgrade(&live));
         let saved = self.options.store.save(state.stored()).await;
         saved.map_err(of_store)?;
         let event = Event::Task(state.task.clone());
         self.tell(&mut state, event);
         drop(state);
-        self.lives().insert(live.id().into(), Arc::downgrade(&live));
         Ok(live)
     }
 

@@ -13,7 +13,7 @@ mod weight;
 mod work;
 
 pub(crate) use engine::{Engine, EngineOptions};
-pub(crate) use live::Live;
+pub(crate) use live::{Live, Place};
 pub use memory::MemoryTaskStore;
 pub(crate) use state::Room;
 pub use store::{StoreError, StoredTask, TaskStore, Webhook};

@@ -79,6 +79,11 @@ impl Echo {
                 self.go.notified().await;
                 TaskOutcome::completed("let go")
             }
+            ("hold", _) => {
+                self.waits.notify_one();
+                self.go.notified().await;
+                TaskOutcome::input_required("go on")
+            }
             ("held", _) => {
                 self.waits.notify_one();
                 self.go.notified().await;

@@ -9,8 +9,9 @@ use molecule_a2a::{
 use molecule_transport::Clock as _;
 use molecule_transport::testing::SimulatedClock;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
-use super::world::{World, message, to_task};
+use super::world::{World, at_once, message, outline, to_task};
 
 struct Shelf {
     clock: SimulatedClock,
@@ -141,6 +142,81 @@ impl TaskStore for Broken {
     ) -> molecule_a2a::BoxFuture<'a, Result<molecule_a2a::TaskPage, StoreError>> {
         Box::pin(async { Err(failure()) })
     }
+}
+
+/// A store that saves as often as it is let.
+struct Slow {
+    store: MemoryTaskStore,
+    saves: Semaphore,
+}
+
+impl Slow {
+    fn new(saves: usize) -> Arc<Self> {
+        Arc::new(Self {
+            store: MemoryTaskStore::new(Arc::new(SimulatedClock::new())),
+            saves: Semaphore::new(saves),
+        })
+    }
+}
+
+impl TaskStore for Slow {
+    fn load<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> molecule_a2a::BoxFuture<'a, Result<Option<StoredTask>, StoreError>> {
+        self.store.load(id)
+    }
+
+    /// It can be read a while before the server hears that it was saved.
+    fn save(&self, task: StoredTask) -> molecule_a2a::BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async {
+            self.store.save(task).await?;
+            self.saves.acquire().await.unwrap().forget();
+            Ok(())
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        wanted: &'a ListTasks,
+    ) -> molecule_a2a::BoxFuture<'a, Result<molecule_a2a::TaskPage, StoreError>> {
+        self.store.list(wanted)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hangs_up_on_a_cancellation_has_cancelled_the_task_all_the_same() {
+    let store = Slow::new(2);
+    let world = World::with(|options| options.with_task_store(store.clone()));
+    let id = world.send("ask").await["id"].as_str().unwrap().to_owned();
+    let params = json!({"id": id});
+    let mut listener = world.stream("tasks/resubscribe", params.clone()).await;
+    listener.next().await.unwrap();
+    tokio::select! {
+        biased;
+        _ = world.call("tasks/cancel", params) => unreachable!("it is not saved"),
+        () = tokio::task::yield_now() => {}
+    }
+    store.saves.add_permits(1);
+    assert_eq!(outline(&listener.rest().await), ["canceled!"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_found_while_it_is_saved_for_the_first_time_has_not_failed() {
+    let store = Slow::new(0);
+    let world = World::with(|options| options.with_task_store(store.clone()));
+    let begun = world.call("message/send", at_once(message("sleep 60")));
+    let found = async {
+        let page = world.result("ListTasks", json!({})).await;
+        let id = page["tasks"][0]["id"].as_str().unwrap().to_owned();
+        let (task, ()) = tokio::join!(world.get(&id), async {
+            tokio::task::yield_now().await;
+            store.saves.add_permits(10);
+        });
+        task
+    };
+    let (_, found) = tokio::join!(begun, found);
+    assert_ne!(found["status"]["state"], "failed");
 }
 
 fn failure() -> StoreError {
