@@ -117,7 +117,11 @@ impl Queues {
     pub(super) fn give_up(&mut self, key: &Key) {
         if let Some(queue) = self.all.remove(key) {
             let (task, skipped) = (&*key.0, queue.waiting.len());
-            tracing::warn!(task, skipped, "a webhook is too slow: it is given up for now");
+            tracing::warn!(
+                task,
+                skipped,
+                "a webhook is too slow: it is given up for now"
+            );
             self.bytes -= queue.bytes + queue.sending;
             queue.given_up.cancel();
         }
@@ -228,15 +232,16 @@ mod tests {
         let mut queues = Queues::new(LIMITS);
         let much = add(&mut queues, "much", 4000, 0).unwrap();
         next(&mut queues, "much", 0);
-        add(&mut queues, "much", 3000, 0);
+        add(&mut queues, "much", 3500, 0);
         let little = add(&mut queues, "little", 1000, 1).unwrap();
         add(&mut queues, "little", 2000, 1);
         assert!(queues.bytes <= LIMITS.bytes && !much.is_cancelled());
         assert_eq!(next(&mut queues, "little", 2), Some(1000));
         add(&mut queues, "little", 2500, 2);
-        add(&mut queues, "little", 6500, 2);
+        add(&mut queues, "little", 3000, 2);
         assert!(queues.bytes <= LIMITS.bytes);
-        assert!(!little.is_cancelled());
+        assert!(!little.is_cancelled() && !much.is_cancelled());
+        assert_eq!(next(&mut queues, "little", 3), Some(3000));
         queues.give_up(&key("much"));
         queues.give_up(&key("little"));
         assert_eq!(queues.bytes, 0);

@@ -18,7 +18,7 @@ pub use memory::MemoryTaskStore;
 pub(crate) use state::Room;
 pub use store::{StoreError, StoredTask, TaskStore, Webhook};
 pub(crate) use subscription::{Published, Subscription};
-pub(crate) use weight::{of_message, of_task};
+pub(crate) use weight::{of_config, of_message, of_task};
 pub(crate) use work::Started;
 
 use std::time::SystemTime;

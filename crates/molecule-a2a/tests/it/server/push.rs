@@ -227,6 +227,44 @@ async fn a_webhook_that_hangs_misses_old_news_and_another_misses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn webhooks_that_hang_do_not_keep_another_from_being_told() {
+    let transport = ScriptedTransport::new(|request: Request| async move {
+        if request.uri().host() == Some("hangs.example") {
+            std::future::pending::<()>().await;
+        }
+        Ok(answer(200, ""))
+    });
+    let world = world(&transport);
+    let told_to = |url: &str| {
+        let mut params = message("hi");
+        params["configuration"]["pushNotificationConfig"] = json!({"url": url});
+        params
+    };
+    for _ in 0..300 {
+        let params = told_to("http://hangs.example/");
+        world.result("message/send", params).await;
+    }
+    let params = told_to("http://works.example/");
+    world.result("message/send", params).await;
+    let works = |requests: Vec<Request>| {
+        let hosts = requests.iter().map(|request| request.uri().host());
+        hosts.filter(|host| *host == Some("works.example")).count()
+    };
+    assert_eq!(works(requests(&transport, 304).await), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_hangs_is_given_up_with_everything_that_waits_for_it() {
+    let transport = ScriptedTransport::new(|_| std::future::pending());
+    let world = world(&transport);
+    let mut params = message("hi");
+    params["configuration"]["pushNotificationConfig"] = json!({"url": "http://hangs.example/"});
+    world.result("message/send", params).await;
+    world.clock.sleep(Duration::from_secs(600)).await;
+    assert_eq!(transport.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_without_webhooks_says_so() {
     let world = World::with(molecule_a2a::ServerOptions::without_webhooks);
     let id = world.send("ask").await["id"].as_str().unwrap().to_owned();
