@@ -139,6 +139,30 @@ async fn webhooks_are_set_read_listed_and_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_is_told_the_credentials_of_a_webhook() {
+    let transport = takes_all();
+    let world = world(&transport);
+    let id = world.send("ask").await["id"].as_str().unwrap().to_owned();
+    let mut params = config(&id, "http://hook.example/");
+    let authentication = json!({"schemes": ["Bearer"], "credentials": "s3cret"});
+    params["pushNotificationConfig"]["authentication"] = authentication;
+    for (method, params) in [
+        (SET, params),
+        (GET, json!({"id": id})),
+        (LIST, json!({"id": id})),
+    ] {
+        let answer = world.result(method, params).await.to_string();
+        assert!(
+            answer.contains("Bearer") && !answer.contains("s3cret"),
+            "{answer}"
+        );
+    }
+    world.result("tasks/cancel", json!({"id": id})).await;
+    let told = requests(&transport, 1).await;
+    assert_eq!(told[0].headers()["authorization"], "Bearer s3cret");
+}
+
+#[tokio::test(start_paused = true)]
 async fn setting_a_webhook_again_replaces_it_and_there_are_only_so_many() {
     let limits = Limits::default().with_webhooks(1);
     let transport = Arc::new(takes_all());

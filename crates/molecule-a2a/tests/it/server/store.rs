@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use molecule_a2a::{
-    ListTasks, MemoryTaskStore, StoreError, StoredTask, Task, TaskState, TaskStatus, TaskStore,
+    ListTasks, MemoryTaskStore, Message, StoreError, StoredTask, Task, TaskPage, TaskState,
+    TaskStatus, TaskStore,
 };
 use molecule_transport::Clock as _;
 use molecule_transport::testing::SimulatedClock;
@@ -84,6 +85,31 @@ async fn room_is_a_matter_of_bytes_too() {
     shelf.put("b", TaskState::Completed).await.unwrap();
     shelf.put("c", TaskState::Completed).await.unwrap();
     assert!(!shelf.has("a").await && shelf.has("b").await && shelf.has("c").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_large_tasks_is_shorter_than_was_asked_for() {
+    let stored: Vec<_> = (0..5)
+        .map(|number| {
+            let mut task = Task::new(format!("{number}"), "c");
+            task.history = Some(vec![Message::user("x".repeat(3 << 20))]);
+            StoredTask::new(task, std::time::SystemTime::UNIX_EPOCH)
+        })
+        .collect();
+    let (mut ids, mut wanted, mut pages) = (Vec::new(), ListTasks::default(), 0);
+    loop {
+        let page = TaskPage::of(&stored, &wanted).unwrap();
+        pages += 1;
+        ids.extend(page.tasks.into_iter().map(|task| task.id));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        wanted.page_token = Some(page.next_page_token);
+    }
+    assert_eq!(
+        (pages, ids),
+        (3, ["0", "1", "2", "3", "4"].map(String::from).to_vec())
+    );
 }
 
 #[tokio::test(start_paused = true)]
