@@ -130,8 +130,10 @@ impl Bench {
 
     /// The linter, which comes with one of the SDKs, finds nothing to complain about in our agents.
     fn lint(&self, sdks: &[&Sdk]) -> Result<()> {
-        let linter = |sdk: &&Sdk| sdk.tool(&self.cache, "a2a-lint");
-        let Some(linter) = sdks.iter().find_map(linter) else {
+        let tools = sdks.iter().map(|sdk| sdk.tool(&self.cache, "a2a-lint"));
+        let tools: Vec<_> = tools.collect::<Result<_>>()?;
+        let Some(linter) = tools.into_iter().flatten().next() else {
+            println!("no linter: the SDK that it comes with was not chosen");
             return Ok(());
         };
         let linter = linter.arg("--live").arg("--strict");

@@ -84,10 +84,20 @@ impl Sdk {
             .env("PYTHONWARNINGS", "ignore")
     }
 
-    /// A program that a package of it brought along, if this is the SDK whose list names it.
-    pub(crate) fn tool(&self, cache: &Path, name: &str) -> Option<Run> {
+    /// A program that a package of the same name brought along, if this is the SDK whose list has it.
+    pub(crate) fn tool(&self, cache: &Path, name: &str) -> Result<Option<Run>> {
+        let list = fs::read_to_string(self.sources().join(self.language.list()))?;
+        let package = format!("{name}==");
+        if !list.lines().any(|line| line.starts_with(&package)) {
+            return Ok(None);
+        }
         let path = self.home(cache).join("venv/bin").join(name);
-        path.exists().then(|| Run::new("").arg(shown(&path)))
+        ensure!(
+            path.exists(),
+            "{} is not where it was installed",
+            shown(&path)
+        );
+        Ok(Some(Run::new("").arg(shown(&path))))
     }
 
     fn install_with_pip(&self, home: &Path) -> Result<()> {

@@ -151,13 +151,14 @@ impl Card {
 }
 
 impl Skill {
-    /// Something that the agent can do.
+    /// Something that the agent can do. Until it is described, its name describes it.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        let name = name.into();
         Self {
             id: id.into(),
-            name: name.into(),
-            description: String::new(),
+            description: name.clone(),
+            name,
             tags: Vec::new(),
             examples: Vec::new(),
         }

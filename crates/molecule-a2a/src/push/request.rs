@@ -11,13 +11,20 @@ use crate::{A2aError, ErrorCode, PushConfig};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-a2a-notification-token");
 /// One notification with all its retries.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+/// Each text of a configuration, of which many are kept.
+const TEXT_BYTES: usize = 4096;
 /// Nobody reads the answer.
 const ANSWER_BYTES: u64 = 64 << 10;
 
 /// Whether notifications can go there at all. Where the address leads is looked at when they do.
 pub(crate) fn check(config: &PushConfig) -> Result<(), A2aError> {
     let wrong = |what| A2aError::new(ErrorCode::InvalidParams, what);
+    if !is_small(config) {
+        return Err(wrong(
+            "a webhook's url, id, token, scheme and credentials have 4096 bytes each at most",
+        ));
+    }
     uri(config).ok_or_else(|| wrong("a webhook's url is http or https, with a host"))?;
     headers(config)
         .ok_or_else(|| wrong("a webhook's token or credentials do not fit into a header"))?;
@@ -37,6 +44,21 @@ pub(super) fn notification(config: &PushConfig, body: Bytes) -> Option<Request> 
         .with_deadline(DEADLINE)
         .with_limits(Limits::DEFAULT.with_body_bytes(ANSWER_BYTES));
     Some(options.attach(request))
+}
+
+fn is_small(config: &PushConfig) -> bool {
+    let authentication = config.authentication.as_ref();
+    let schemes = authentication.map_or(0, |how| {
+        how.schemes.iter().map(|name| 64 + name.len()).sum()
+    });
+    let texts = [
+        Some(&config.url),
+        config.id.as_ref(),
+        config.token.as_ref(),
+        authentication.and_then(|how| how.credentials.as_ref()),
+    ];
+    let mut lengths = texts.into_iter().flatten().map(String::len);
+    schemes <= TEXT_BYTES && lengths.all(|length| length <= TEXT_BYTES)
 }
 
 fn uri(config: &PushConfig) -> Option<Uri> {
@@ -97,6 +119,23 @@ mod tests {
                 refused(&PushConfig::new(url)).contains("http or https"),
                 "{url}"
             );
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_webhook_is_long() {
+        let long = || "x".repeat(5000);
+        let changes: [fn(&mut PushConfig, String); 5] = [
+            |config, text| config.url.push_str(&text),
+            |config, text| config.id = Some(text),
+            |config, text| config.token = Some(text),
+            |config, text| config.authentication = Some(PushAuthentication::new("Bearer", text)),
+            |config, text| config.authentication = Some(PushAuthentication::new(text, "abc")),
+        ];
+        for change in changes {
+            let mut config = PushConfig::new("http://a/");
+            change(&mut config, long());
+            assert!(refused(&config).contains("4096"));
         }
     }
 

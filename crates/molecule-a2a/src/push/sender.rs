@@ -1,31 +1,23 @@
 //! What sends notifications: in order to each webhook, without ever waiting for one.
 
-use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use molecule_transport::{Clock, ForeignTransport, Retry, RetryPolicy, Transport, TransportError};
+use molecule_transport::{
+    Clock, ErrorKind, ForeignTransport, Retry, RetryPolicy, Transport, TransportError, within,
+};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::request::notification;
+use super::queues::{Key, Notification, PushLimits, Queues};
+use super::request::{DEADLINE, notification};
 use crate::tasks::Webhook;
-use crate::{Event, PushConfig, Task};
+use crate::{Event, Task};
 
 const RETRIES: u32 = 4;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
-
-/// How much may wait to be sent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PushLimits {
-    /// Notifications that wait for one webhook. The oldest goes when there are more.
-    pub(crate) queue: usize,
-    /// Webhooks that notifications wait for, each of which is waited for by itself.
-    pub(crate) webhooks: usize,
-}
 
 /// What sends the requests.
 #[derive(Clone)]
@@ -65,18 +57,9 @@ struct Inner {
     sender: Sender,
     transport: OnceLock<Option<Retry<Arc<dyn Transport>>>>,
     clock: Arc<dyn Clock>,
-    limits: PushLimits,
     tracker: TaskTracker,
     stop: CancellationToken,
     queues: Mutex<Queues>,
-}
-
-/// What waits for each webhook of each task that something sends to.
-type Queues = HashMap<(String, String), VecDeque<Notification>>;
-
-struct Notification {
-    config: PushConfig,
-    body: Bytes,
 }
 
 impl Webhooks {
@@ -92,10 +75,9 @@ impl Webhooks {
             sender,
             transport: OnceLock::new(),
             clock,
-            limits,
             tracker,
             stop,
-            queues: Mutex::default(),
+            queues: Mutex::new(Queues::new(limits)),
         }))
     }
 
@@ -108,70 +90,61 @@ impl Webhooks {
     pub(crate) fn tell(&self, task: &Task, event: &Event, webhooks: &[Webhook]) {
         for webhook in webhooks {
             let body = webhook.version.encode_notification(task, event);
-            let notification = Notification {
-                config: webhook.config.clone(),
-                body: body.into(),
-            };
-            self.enqueue((task.id.clone(), webhook.id().into()), notification);
-        }
-    }
-
-    fn enqueue(&self, key: (String, String), notification: Notification) {
-        let mut queues = self.0.queues();
-        if let Some(queue) = queues.get_mut(&key) {
-            if queue.len() >= self.0.limits.queue {
-                tracing::warn!(task = key.0, "a webhook is slow: a notification is skipped");
-                queue.pop_front();
+            let key = (task.id.clone(), webhook.id().into());
+            let now = self.0.clock.now();
+            let begun = self.0.queues().add(&key, &webhook.config, body.into(), now);
+            if let Some(given_up) = begun {
+                let inner = self.0.clone();
+                self.0.tracker.spawn(inner.send_all(key, given_up));
             }
-            queue.push_back(notification);
-        } else if queues.len() >= self.0.limits.webhooks {
-            tracing::warn!(task = key.0, "too many webhooks are slow: one is not told");
-        } else {
-            queues.insert(key.clone(), [notification].into());
-            drop(queues);
-            let inner = self.0.clone();
-            self.0.tracker.spawn(inner.send_all(key));
         }
     }
 }
 
 impl Inner {
-    async fn send_all(self: Arc<Self>, key: (String, String)) {
-        while let Some(notification) = self.next(&key) {
-            tokio::select! {
+    async fn send_all(self: Arc<Self>, key: Key, given_up: CancellationToken) {
+        while let Some(notification) = self.next(&key, &given_up) {
+            let hangs = tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = self.send(&key.0, notification) => {}
+                () = given_up.cancelled() => return,
+                answers = self.send(&key.0, notification) => !answers,
+            };
+            let mut queues = self.queues();
+            // Another sender may have begun since.
+            if hangs && !given_up.is_cancelled() {
+                queues.give_up(&key);
             }
         }
     }
 
-    /// The oldest notification; with the last one the queue goes too.
-    fn next(&self, key: &(String, String)) -> Option<Notification> {
+    fn next(&self, key: &Key, given_up: &CancellationToken) -> Option<Notification> {
         let mut queues = self.queues();
-        let next = queues.get_mut(key)?.pop_front();
-        if next.is_none() {
-            queues.remove(key);
-        }
-        next
+        let mine = !given_up.is_cancelled();
+        mine.then(|| queues.next(key, self.clock.now()))?
     }
 
-    async fn send(&self, task: &str, waiting: Notification) {
+    /// Whether the webhook answered, or failed to, in time.
+    async fn send(&self, task: &str, waiting: Notification) -> bool {
         let Some(transport) = self.transport() else {
-            return;
+            return true;
         };
         let Some(request) = notification(&waiting.config, waiting.body) else {
-            return;
+            return true;
         };
-        match transport.send(request).await {
-            Ok(answer) if answer.status().is_success() => {}
-            Ok(answer) => {
+        match within(&*self.clock, DEADLINE, transport.send(request)).await {
+            Ok(Ok(answer)) if answer.status().is_success() => true,
+            Ok(Ok(answer)) => {
                 let status = answer.status().as_u16();
                 tracing::warn!(task, status, "a webhook refused a notification");
+                true
             }
-            Err(error) => {
+            Ok(Err(error)) => {
+                let hangs = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Deadline);
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(task, error, "a webhook was not told");
+                !hangs
             }
+            Err(_) => false,
         }
     }
 

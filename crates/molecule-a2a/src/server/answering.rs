@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::redelivery::{Answered, Delivery};
 use super::shared::Shared;
 use crate::push::check;
-use crate::tasks::{Engine, Live, Started, Webhook, shorten};
+use crate::tasks::{Live, Place, Started, Webhook, shorten};
 use crate::{
     A2aError, Answer, Call, CallResult, ErrorCode, Incoming, ListTasks, Message, PushConfig,
     PushConfigOf, SendMessage, Task, Version,
@@ -177,7 +177,7 @@ impl Shared {
             }
             Answer::Task(work) => {
                 let live = self.engine.create(message, webhook).await?;
-                let turn = live.turn(1).await?;
+                let turn = live.place(1)?.turn().await;
                 let listen = wait == Wait::Events;
                 let started = self.engine.start(live, work, turn, listen).await?;
                 Ok(Opened::Task(started))
@@ -192,32 +192,32 @@ impl Shared {
         webhook: Option<Webhook>,
         wait: Wait,
     ) -> Result<Opened, A2aError> {
-        let (live, message) = self.engine.accept(task_id, asked.message, webhook).await?;
+        let accepted = self.engine.accept(task_id, asked.message, webhook).await?;
+        let (live, message, place) = accepted;
         asked.message = message;
-        if wait == Wait::No && Engine::has_to_wait(&live) {
+        if wait == Wait::No && place.has_to_wait() {
             let task = live.task().await;
             let shared = self.clone();
             self.tracker.spawn(async move {
-                if let Err(error) = shared.take_turn(live, asked, wait).await {
+                if let Err(error) = shared.take_turn(live, asked, place, wait).await {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(error, "a message to a task was not answered");
                 }
             });
             return Ok(Opened::Waiting(task));
         }
-        self.take_turn(live, asked, wait).await
+        self.take_turn(live, asked, place, wait).await
     }
 
     async fn take_turn(
         &self,
         live: Arc<Live>,
         asked: Asked,
+        place: Place,
         wait: Wait,
     ) -> Result<Opened, A2aError> {
-        let (turn, before) = self.engine.turn(&live, &asked.message).await?;
-        let Some(task) = before else {
-            return Ok(Opened::Waiting(live.task().await));
-        };
+        let turn = self.engine.turn(&live, &asked.message, place);
+        let (turn, task) = turn.await?;
         match self.ask(asked, Some(task)).await? {
             Answer::Message(answer) => {
                 let answer = self.engine.answered(&live, answer).await;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use axum::response::{IntoResponse as _, Response};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use subtle::ConstantTimeEq as _;
 
@@ -50,12 +50,8 @@ fn shown(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Whether a web page may have made a browser send this. A browser asks before it sends JSON elsewhere, and gets no permission; what
-/// it sends without asking is not declared as JSON.
+/// Whether a web page made a browser send this. A browser says so with every POST, even when the page's host name was made to lead
+/// here, so that it takes this for its own server.
 pub(super) fn is_from_a_page(headers: &HeaderMap) -> bool {
-    let is_json = |value: &http::HeaderValue| {
-        let value = value.as_bytes();
-        value.len() >= 16 && value[..16].eq_ignore_ascii_case(b"application/json")
-    };
-    headers.contains_key(ORIGIN) && !headers.get(CONTENT_TYPE).is_some_and(is_json)
+    headers.contains_key(ORIGIN)
 }

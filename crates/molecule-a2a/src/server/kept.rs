@@ -41,7 +41,8 @@ impl<T: Send + 'static> Future for Kept<T> {
 
 impl<T: Send + 'static> Drop for Kept<T> {
     fn drop(&mut self) {
-        let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) else {
+        let Some(work) = self.work.take() else { return };
+        let Ok(runtime) = Handle::try_current() else {
             return;
         };
         let stop = self.shared.stop.clone();

@@ -124,6 +124,8 @@ async fn drained(shared: &Shared, stop: &CancellationToken) {
     shared.stop.cancel();
     if idle.is_err() {
         tracing::warn!("calls or tasks in work were given up");
+        // A call may have kept the wait for the tasks from beginning.
+        shared.tracker.close();
         let gave_up = within(clock, LAST_WORDS, shared.tracker.wait()).await;
         if gave_up.is_err() {
             tracing::warn!("tasks that were given up could not be kept");

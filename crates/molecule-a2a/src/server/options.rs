@@ -117,7 +117,7 @@ impl ServerOptions {
         self
     }
 
-    /// Sets how long after its answer a message with the same id and content gets that answer again, without the agent seeing it; one
+    /// Sets how long after its answer a message that is sent (not streamed) with the same id and content gets that answer again, without the agent seeing it; one
     /// that comes while the first is being answered waits for it. Zero: each is a message of its own. Default: 60 s.
     #[must_use]
     pub const fn with_redelivery_window(mut self, window: Duration) -> Self {
@@ -154,7 +154,8 @@ pub struct Limits {
     pub calls: u32,
     /// Open streams. Default: 4096.
     pub streams: u32,
-    /// Open connections. When there are more, those go first that have been idle for the longest time. Default: 8192.
+    /// Open connections. When there are more, those go first that have been idle for the longest time; when none is idle, new ones are
+    /// refused. Default: 8192.
     pub connections: usize,
     /// How long a client may take for the head of a request, and again for its body. Default: 30 s.
     pub request_time: Duration,

@@ -1,12 +1,12 @@
 //! What is where.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http::StatusCode;
 
 use super::reply::{json, with_status};
@@ -18,22 +18,35 @@ pub(super) const INBOUND: &str = "/a2a/inbound";
 
 /// The routes of an agent that takes messages at `/` and at `path`.
 pub(super) fn routes(shared: Arc<Shared>, path: &str) -> Router {
-    let mut router = Router::new().route("/health", get(health));
-    for base in bases(path) {
-        for card in CARDS {
-            router = router.route(&format!("{base}{card}"), get(cards::get));
-        }
-    }
-    for path in paths(path) {
-        router = router.route(&path, post(rpc::post).get(health));
-    }
-    router
-        .route(INBOUND, post(inbound::post).get(health))
+    // A path may begin with what was a pattern in former versions of the router.
+    let router = Router::new().without_v07_checks();
+    let routes = all(path).into_iter();
+    routes
+        .fold(router, |router, (path, answers)| {
+            router.route(&path, answers)
+        })
         .fallback(async || with_status(StatusCode::NOT_FOUND, "not found"))
         .method_not_allowed_fallback(async || {
             with_status(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         })
         .with_state(shared)
+}
+
+/// What answers at each path. Messages are taken wherever the agent was reported to be, even where something else is read.
+fn all(path: &str) -> BTreeMap<String, MethodRouter<Arc<Shared>>> {
+    let mut all = BTreeMap::new();
+    for base in bases(path) {
+        for card in CARDS {
+            all.insert(format!("{base}{card}"), get(cards::get));
+        }
+    }
+    for path in paths(path) {
+        let read = all.remove(&path).unwrap_or_else(|| get(health));
+        all.insert(path, read.post(rpc::post));
+    }
+    all.entry("/health".into()).or_insert_with(|| get(health));
+    all.insert(INBOUND.into(), post(inbound::post).get(health));
+    all
 }
 
 /// Where everything is: at the root, and where the agent was reported to be.
@@ -89,6 +102,28 @@ mod tests {
         ];
         check("/x/y/", &reported);
         check("x/y", &reported);
+    }
+
+    #[test]
+    fn any_reported_path_makes_a_router() {
+        for path in [
+            "/health",
+            "/a2a",
+            "/a2a/inbound",
+            "/.well-known/agent-card.json",
+            "/.well-known/agent.json/",
+            "/:agent",
+            "/x/*rest",
+            "/{agent}/{*rest}",
+            "//",
+            "a//b",
+            "a b?c#d",
+        ] {
+            let routes = all(path).into_keys();
+            let router = Router::<()>::new().without_v07_checks();
+            let _ = routes.fold(router, |router, path| router.route(&path, get(async || ())));
+        }
+        assert!(paths("/health").contains("/health"));
     }
 
     #[test]

@@ -54,10 +54,11 @@ impl Shared {
     /// Whether calls of this caller are taken now.
     pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
         authorized(self.token.as_ref(), headers)?;
-        if is_from_a_page(headers) {
+        // No page has the token.
+        if self.token.is_none() && is_from_a_page(headers) {
             let error = A2aError::new(
-                ErrorCode::ContentTypeNotSupported,
-                "calls of web pages are declared as application/json",
+                ErrorCode::InvalidRequest,
+                "calls of web pages are not taken; give the agent an inbound token",
             );
             return Err(Box::new(json(
                 Version::V0_3.encode_error(&RpcId::Null, &error),
@@ -133,10 +134,17 @@ impl Shared {
                 };
                 self.stream(version, id, || source).await
             }
-            call => match self.ask_about(version, call).await {
-                Ok(result) => json(version.encode_result(id, &result)),
-                Err(error) => json(version.encode_error(id, &error)),
-            },
+            call => {
+                let shared = self.clone();
+                let work = Box::pin(async move {
+                    let _permit = permit;
+                    shared.ask_about(version, call).await
+                });
+                match Kept::new(work, self).await {
+                    Ok(result) => json(version.encode_result(id, &result)),
+                    Err(error) => json(version.encode_error(id, &error)),
+                }
+            }
         }
     }
 

@@ -19,6 +19,8 @@ use crate::{Agent, TaskStore};
 
 /// Webhooks that notifications wait for at the same time.
 const BUSY_WEBHOOKS: usize = 256;
+/// Bytes of those notifications.
+const PUSH_BYTES: usize = 64 << 20;
 
 pub(super) struct Shared {
     pub(super) agent: Arc<dyn Agent>,
@@ -49,6 +51,7 @@ impl Shared {
         let push = PushLimits {
             queue: limits.events,
             webhooks: BUSY_WEBHOOKS,
+            bytes: PUSH_BYTES,
         };
         let webhooks = Webhooks::new(
             options.webhooks.clone(),

@@ -14,8 +14,8 @@ use super::state::{Room, State};
 use super::{Live, StoreError, StoredTask, Subscription, TaskStore, Webhook, shorten, timestamp};
 use crate::push::Webhooks;
 use crate::{
-    A2aError, ErrorCode, Event, ListTasks, Message, PushConfigOf, Task, TaskOutcome, TaskPage,
-    TaskState, TaskStatus,
+    A2aError, ErrorCode, Event, ListTasks, Message, PushConfig, PushConfigOf, Task, TaskOutcome,
+    TaskPage, TaskState, TaskStatus,
 };
 
 /// What the engine is held to, and what it works with.
@@ -72,12 +72,13 @@ impl Engine {
         if let Some(webhook) = webhook {
             self.add_webhook(&mut state, webhook)?;
         }
+        // Whoever finds it in the store from now on finds this one in memory, and waits until it is saved.
+        self.lives().insert(live.id().into(), Arc::downgrade(&live));
         let saved = self.options.store.save(state.stored()).await;
         saved.map_err(of_store)?;
         let event = Event::Task(state.task.clone());
         self.tell(&mut state, event);
         drop(state);
-        self.lives().insert(live.id().into(), Arc::downgrade(&live));
         Ok(live)
     }
 
@@ -161,7 +162,7 @@ impl Engine {
         let mut state = live.state().await;
         let set = self.add_webhook(&mut state, webhook)?;
         self.save(&state).await;
-        Ok(set)
+        Ok(PushConfigOf::new(task_id, told(&set)))
     }
 
     pub(crate) async fn webhooks(
@@ -170,7 +171,7 @@ impl Engine {
     ) -> Result<Vec<PushConfigOf>, A2aError> {
         let live = self.find(task_id).await?;
         let state = live.state().await;
-        let configs = state.webhooks.iter().map(|webhook| webhook.config.clone());
+        let configs = state.webhooks.iter().map(|webhook| told(&webhook.config));
         Ok(configs
             .map(|config| PushConfigOf::new(task_id, config))
             .collect())
@@ -206,9 +207,9 @@ impl Engine {
         &self,
         state: &mut State,
         mut webhook: Webhook,
-    ) -> Result<PushConfigOf, A2aError> {
+    ) -> Result<PushConfig, A2aError> {
         let task_id = state.task.id.clone();
-        webhook.config.id.get_or_insert_with(|| task_id.clone());
+        webhook.config.id.get_or_insert(task_id);
         let others = state.webhooks.iter();
         let others = others.filter(|other| other.id() != webhook.id()).count();
         if others >= self.options.webhooks_per_task {
@@ -220,7 +221,7 @@ impl Engine {
         state.webhooks.retain(|other| other.id() != webhook.id());
         let config = webhook.config.clone();
         state.webhooks.push(webhook);
-        Ok(PushConfigOf::new(task_id, config))
+        Ok(config)
     }
 
     /// Changes the status, keeps it, and tells everybody.
@@ -281,6 +282,15 @@ impl Engine {
     fn lives(&self) -> MutexGuard<'_, HashMap<String, Weak<Live>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What anybody who may call may know of a webhook: its owner has the credentials anyway.
+fn told(config: &PushConfig) -> PushConfig {
+    let mut told = config.clone();
+    if let Some(authentication) = &mut told.authentication {
+        authentication.credentials = None;
+    }
+    told
 }
 
 pub(super) fn over() -> A2aError {

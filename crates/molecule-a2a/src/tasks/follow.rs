@@ -5,17 +5,18 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 
 use super::engine::over;
-use super::{Engine, Live, Webhook};
+use super::{Engine, Live, Place, Webhook};
 use crate::{A2aError, ErrorCode, Message, Task};
 
 impl Engine {
-    /// Takes a message to a task that is not over, and makes it part of its history.
+    /// Takes a message to a task that is not over, and makes it part of its history. Its place says when the agent is to see it; without
+    /// one it is refused and leaves no trace.
     pub(crate) async fn accept(
         self: &Arc<Self>,
         task_id: &str,
         message: Message,
         webhook: Option<Webhook>,
-    ) -> Result<(Arc<Live>, Message), A2aError> {
+    ) -> Result<(Arc<Live>, Message, Place), A2aError> {
         let live = self.find(task_id).await?;
         let mut state = live.state().await;
         let elsewhere = |context: &String| *context != state.task.context_id;
@@ -28,6 +29,7 @@ impl Engine {
         if state.is_final() {
             return Err(over());
         }
+        let place = live.place(self.options.waiting)?;
         if let Some(webhook) = webhook {
             self.add_webhook(&mut state, webhook)?;
         }
@@ -37,25 +39,27 @@ impl Engine {
         state.say(message.clone(), self.options.room);
         self.save(&state).await;
         drop(state);
-        Ok((live, message))
+        Ok((live, message, place))
     }
 
-    /// Whether the message that was taken has to wait for others.
-    pub(crate) fn has_to_wait(live: &Live) -> bool {
-        live.is_taken()
-    }
-
-    /// Waits until the message is the one to answer. With it comes the task without the message; none if it is over by now.
+    /// Waits until the message is the one to answer. With it comes the task without the message, if it is not over by now.
     pub(crate) async fn turn(
         &self,
         live: &Live,
         message: &Message,
-    ) -> Result<(OwnedMutexGuard<()>, Option<Task>), A2aError> {
-        let turn = live.turn(self.options.waiting).await?;
+        place: Place,
+    ) -> Result<(OwnedMutexGuard<()>, Task), A2aError> {
+        let turn = place.turn().await;
         let state = live.state().await;
-        let mut task = (!state.is_final()).then(|| state.task.clone());
-        if let Some(history) = task.as_mut().and_then(|task| task.history.as_mut()) {
-            history.retain(|said| said.message_id != message.message_id);
+        if state.is_final() {
+            return Err(over());
+        }
+        let mut task = state.task.clone();
+        if let Some(history) = &mut task.history
+            // Clients may use an id again, and what they said before stays.
+            && let Some(newest) = history.iter().rposition(|said| said == message)
+        {
+            history.remove(newest);
         }
         Ok((turn, task))
     }

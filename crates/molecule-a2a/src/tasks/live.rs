@@ -19,7 +19,7 @@ pub(crate) struct Live {
     state: Mutex<State>,
     /// Held by the one message that is being answered.
     turn: Arc<Mutex<()>>,
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Live {
@@ -32,7 +32,7 @@ impl Live {
             epoch,
             state: Mutex::new(State::new(stored, queue)),
             turn: Arc::default(),
-            waiting: AtomicUsize::new(0),
+            waiting: Arc::default(),
         })
     }
 
@@ -53,10 +53,10 @@ impl Live {
         self.state().await.task.clone()
     }
 
-    /// Waits until the messages before are answered; at most `limit` wait at a time.
-    pub(crate) async fn turn(&self, limit: usize) -> Result<OwnedMutexGuard<()>, A2aError> {
+    /// A place behind the messages that are not answered yet, of which at most `limit` wait at a time.
+    pub(crate) fn place(&self, limit: usize) -> Result<Place, A2aError> {
         if let Ok(turn) = self.turn.clone().try_lock_owned() {
-            return Ok(turn);
+            return Ok(Place::First(turn));
         }
         let waiting = Waiting::new(&self.waiting);
         if waiting.before >= limit {
@@ -65,12 +65,7 @@ impl Live {
                 "too many messages to this task wait for an answer; send it again later",
             ));
         }
-        Ok(self.turn.clone().lock_owned().await)
-    }
-
-    /// Whether another message is being answered.
-    pub(super) fn is_taken(&self) -> bool {
-        self.turn.try_lock().is_err()
+        Ok(Place::Behind(self.turn.clone(), waiting))
     }
 
     /// Hears of the task from now on: first as it is, or what was missed after the event of this name.
@@ -115,19 +110,45 @@ impl Drop for Live {
     }
 }
 
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    before: usize,
+/// Where a message stands among those to its task that are not answered yet.
+#[must_use]
+pub(crate) enum Place {
+    /// It is the one to answer.
+    First(OwnedMutexGuard<()>),
+    /// It waits for others.
+    Behind(Arc<Mutex<()>>, Waiting),
 }
 
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        Self { count, before }
+impl Place {
+    pub(crate) const fn has_to_wait(&self) -> bool {
+        matches!(self, Self::Behind(..))
+    }
+
+    /// Waits until the messages before are answered.
+    pub(crate) async fn turn(self) -> OwnedMutexGuard<()> {
+        match self {
+            Self::First(turn) => turn,
+            Self::Behind(turn, _waiting) => turn.lock_owned().await,
+        }
     }
 }
 
-impl Drop for Waiting<'_> {
+pub(crate) struct Waiting {
+    count: Arc<AtomicUsize>,
+    before: usize,
+}
+
+impl Waiting {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        Self {
+            count: count.clone(),
+            before,
+        }
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }

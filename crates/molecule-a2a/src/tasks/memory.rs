@@ -120,7 +120,7 @@ impl Idle {
 
 impl Kept {
     fn put(&mut self, task: StoredTask, bounds: Bounds) -> Result<(), StoreError> {
-        let bytes = weight::of_task(&task.task);
+        let bytes = weight::of_stored(&task);
         let known = self.remove(&task.task.id).is_some();
         while self.tasks.len() >= bounds.tasks || self.bytes + bytes > bounds.bytes {
             // A task that is known already stays, whatever it takes: its work goes on.
@@ -138,7 +138,7 @@ impl Kept {
 
     fn remove(&mut self, id: &str) -> Option<StoredTask> {
         let task = self.tasks.remove(id)?;
-        self.bytes -= weight::of_task(&task.task);
+        self.bytes -= weight::of_stored(&task);
         if let Some(idle) = Idle::of(&task) {
             self.idle.remove(&idle);
         }

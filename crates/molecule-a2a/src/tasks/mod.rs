@@ -13,12 +13,12 @@ mod weight;
 mod work;
 
 pub(crate) use engine::{Engine, EngineOptions};
-pub(crate) use live::Live;
+pub(crate) use live::{Live, Place};
 pub use memory::MemoryTaskStore;
 pub(crate) use state::Room;
 pub use store::{StoreError, StoredTask, TaskStore, Webhook};
 pub(crate) use subscription::{Published, Subscription};
-pub(crate) use weight::{of_message, of_task};
+pub(crate) use weight::{of_config, of_message, of_task};
 pub(crate) use work::Started;
 
 use std::time::SystemTime;

@@ -3,15 +3,17 @@
 use std::cmp::Reverse;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{StoreError, StoredTask, shorten};
+use super::{StoreError, StoredTask, of_task, shorten};
 use crate::{ListTasks, Task, TaskPage};
 
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 100;
+/// Bytes of a page, roughly. A task that is larger is a page of its own.
+const PAGE_BYTES: usize = 8 << 20;
 
 impl TaskPage {
     /// The wanted ones among `tasks`, the one whose status changed last first. A page goes on where the one before ended, even
-    /// if tasks came or went meanwhile.
+    /// if tasks came or went meanwhile. A page that would be very large is shorter than was asked for.
     ///
     /// # Errors
     /// [`StoreError::PageToken`] and [`StoreError::Moment`] when `wanted` makes no sense.
@@ -39,16 +41,30 @@ impl TaskPage {
         };
         let page_size = wanted.page_size.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
         let rest = &found[start..];
-        let page = &rest[..rest.len().min(page_size as usize)];
-        let more = page.len() < rest.len();
-        let last = page.last().filter(|_| more);
+        let wanted_ones = rest.iter().take(page_size as usize);
+        let tasks = fitting(wanted_ones.map(|stored| told(stored, wanted)));
+        let more = tasks.len() < rest.len();
+        let last = rest[..tasks.len()].last().filter(|_| more);
         Ok(Self {
-            tasks: page.iter().map(|stored| told(stored, wanted)).collect(),
+            tasks,
             next_page_token: last.map_or_else(String::new, |task| Place::of(task).token()),
             page_size,
             total_size,
         })
     }
+}
+
+/// As many as a page holds, and one at least.
+fn fitting(tasks: impl Iterator<Item = Task>) -> Vec<Task> {
+    let (mut page, mut bytes) = (Vec::new(), 0_usize);
+    for task in tasks {
+        bytes += of_task(&task);
+        if bytes > PAGE_BYTES && !page.is_empty() {
+            break;
+        }
+        page.push(task);
+    }
+    page
 }
 
 struct Filter<'a> {

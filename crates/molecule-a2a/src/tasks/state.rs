@@ -46,7 +46,7 @@ pub(crate) struct Room {
 impl State {
     pub(super) fn new(stored: StoredTask, queue: usize) -> Self {
         let artifacts = stored.task.artifacts.iter().flatten();
-        let made = artifacts.map(|artifact| weight::of_parts(&artifact.parts));
+        let made = artifacts.map(weight::of_artifact);
         let said = stored.task.status.message.as_ref();
         let said = said.map(|message| &message.message_id);
         let mut history = stored.task.history.iter().flatten();
@@ -137,14 +137,14 @@ impl State {
         last_chunk: bool,
         room: Room,
     ) -> Option<Event> {
-        let bytes = weight::of_parts(&artifact.parts);
         let artifacts = self.task.artifacts.get_or_insert_default();
         let known = artifacts
             .iter_mut()
             .find(|known| known.artifact_id == artifact.artifact_id);
-        let replaced = match &known {
-            Some(known) if !append => weight::of_parts(&known.parts),
-            _ => 0,
+        let (replaced, bytes) = match &known {
+            Some(_) if append => (0, weight::of_parts(&artifact.parts)),
+            Some(known) => (weight::of_artifact(known), weight::of_artifact(&artifact)),
+            None => (0, weight::of_artifact(&artifact)),
         };
         let made = self.made - replaced + bytes;
         if made > room.bytes {

@@ -68,27 +68,38 @@ fn the_token_is_not_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_web_page_cannot_make_a_browser_call() {
-    let world = World::new();
-    let body =
-        json!({"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": message("msg hi")});
-    let ask = async |origin: Option<&str>, kind: &str| {
+async fn a_web_page_cannot_make_a_browser_call_unless_it_has_the_token() {
+    let ask = async |world: &World, origin: Option<&str>, kind: &str| {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": message("msg hi")});
         let mut request = http::Request::post("/").header(CONTENT_TYPE, kind);
         if let Some(origin) = origin {
             request = request.header(ORIGIN, origin);
         }
+        let request = request.header(AUTHORIZATION, "Bearer s3cret");
         let request = request.body(body.to_string().into()).unwrap();
         let (_, answer) = read(world.request(request).await).await;
-        answer.contains("-32005")
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        answer["error"]["code"].as_i64()
     };
-    assert!(ask(Some("https://evil.example"), "text/plain").await);
-    assert!(ask(Some("null"), "application/x-www-form-urlencoded").await);
-    assert!(
-        !ask(
-            Some("https://evil.example"),
-            "application/json; charset=utf-8"
-        )
-        .await
-    );
-    assert!(!ask(None, "text/plain").await);
+    let open = World::new();
+    for (origin, kind) in [
+        ("https://evil.example", "text/plain"),
+        ("null", "application/x-www-form-urlencoded"),
+        ("https://evil.example", "application/json"),
+        (
+            "http://evil.example:8000",
+            "application/json; charset=utf-8",
+        ),
+    ] {
+        assert_eq!(
+            ask(&open, Some(origin), kind).await,
+            Some(-32600),
+            "{origin} {kind}"
+        );
+    }
+    assert_eq!(open.agent.asked(), 0);
+    assert_eq!(ask(&open, None, "text/plain").await, None);
+    let closed = World::with(|options| options.with_inbound_token("s3cret"));
+    let page = Some("https://friend.example");
+    assert_eq!(ask(&closed, page, "application/json").await, None);
 }

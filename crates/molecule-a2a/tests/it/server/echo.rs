@@ -54,6 +54,11 @@ impl Echo {
                 self.go.notified().await;
                 Message::agent(rest).into()
             }
+            "later" => {
+                self.waits.notify_one();
+                self.go.notified().await;
+                TaskWork::new(async |_| TaskOutcome::completed("at last")).into()
+            }
             "before" => {
                 let task = incoming.task.expect("a message to a task");
                 let said = task.history.unwrap_or_default().len();
@@ -78,6 +83,11 @@ impl Echo {
                 self.waits.notify_one();
                 self.go.notified().await;
                 TaskOutcome::completed("let go")
+            }
+            ("hold", _) => {
+                self.waits.notify_one();
+                self.go.notified().await;
+                TaskOutcome::input_required("go on")
             }
             ("held", _) => {
                 self.waits.notify_one();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use molecule_a2a::{MemoryTaskStore, TaskState, TaskStore};
-use molecule_transport::SystemClock;
 use molecule_transport::testing::ManualClock;
+use molecule_transport::{Clock as _, SystemClock};
 use serde_json::json;
 
 use super::sockets::{Running, request};
@@ -96,6 +96,31 @@ async fn what_is_not_done_in_time_is_given_up_and_kept_as_failed() {
     assert!(client.is_closed().await);
     let task = store.load(&id).await.unwrap().unwrap().task;
     assert_eq!(task.status.state, TaskState::Failed);
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_holds_the_server_for_no_longer_than_its_answer_may_take() {
+    let clock = ManualClock::new();
+    let running = Running::new(Arc::new(clock.clone()), |options| {
+        options.with_drain_timeout(Duration::from_secs(3))
+    });
+    let mut client = running.connect().await;
+    client
+        .write(request("message/send", &message("wait for ever")))
+        .await;
+    running.agent.waits.notified().await;
+    let before = clock.now();
+    running.stop.cancel();
+    while !running.ended.is_finished() {
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_millis(10));
+    }
+    let took = clock.now() - before;
+    let timeout_and_last_words = Duration::from_secs(3) + Duration::from_secs(2);
+    assert!(
+        took < timeout_and_last_words + Duration::from_secs(1),
+        "{took:?}"
+    );
 }
 
 #[tokio::test]

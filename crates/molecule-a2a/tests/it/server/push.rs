@@ -139,6 +139,30 @@ async fn webhooks_are_set_read_listed_and_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_is_told_the_credentials_of_a_webhook() {
+    let transport = takes_all();
+    let world = world(&transport);
+    let id = world.send("ask").await["id"].as_str().unwrap().to_owned();
+    let mut params = config(&id, "http://hook.example/");
+    let authentication = json!({"schemes": ["Bearer"], "credentials": "s3cret"});
+    params["pushNotificationConfig"]["authentication"] = authentication;
+    for (method, params) in [
+        (SET, params),
+        (GET, json!({"id": id})),
+        (LIST, json!({"id": id})),
+    ] {
+        let answer = world.result(method, params).await.to_string();
+        assert!(
+            answer.contains("Bearer") && !answer.contains("s3cret"),
+            "{answer}"
+        );
+    }
+    world.result("tasks/cancel", json!({"id": id})).await;
+    let told = requests(&transport, 1).await;
+    assert_eq!(told[0].headers()["authorization"], "Bearer s3cret");
+}
+
+#[tokio::test(start_paused = true)]
 async fn setting_a_webhook_again_replaces_it_and_there_are_only_so_many() {
     let limits = Limits::default().with_webhooks(1);
     let transport = Arc::new(takes_all());
@@ -224,6 +248,44 @@ async fn a_webhook_that_hangs_misses_old_news_and_another_misses_nothing() {
         .iter()
         .filter(|request| request.uri().host() == Some("works.example"));
     assert_eq!(hosts.count(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn webhooks_that_hang_do_not_keep_another_from_being_told() {
+    let transport = ScriptedTransport::new(|request: Request| async move {
+        if request.uri().host() == Some("hangs.example") {
+            std::future::pending::<()>().await;
+        }
+        Ok(answer(200, ""))
+    });
+    let world = world(&transport);
+    let told_to = |url: &str| {
+        let mut params = message("hi");
+        params["configuration"]["pushNotificationConfig"] = json!({"url": url});
+        params
+    };
+    for _ in 0..300 {
+        let params = told_to("http://hangs.example/");
+        world.result("message/send", params).await;
+    }
+    let params = told_to("http://works.example/");
+    world.result("message/send", params).await;
+    let works = |requests: Vec<Request>| {
+        let hosts = requests.iter().map(|request| request.uri().host());
+        hosts.filter(|host| *host == Some("works.example")).count()
+    };
+    assert_eq!(works(requests(&transport, 304).await), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_hangs_is_given_up_with_everything_that_waits_for_it() {
+    let transport = ScriptedTransport::new(|_| std::future::pending());
+    let world = world(&transport);
+    let mut params = message("hi");
+    params["configuration"]["pushNotificationConfig"] = json!({"url": "http://hangs.example/"});
+    world.result("message/send", params).await;
+    world.clock.sleep(Duration::from_secs(600)).await;
+    assert_eq!(transport.requests().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

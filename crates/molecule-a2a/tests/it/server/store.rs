@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use molecule_a2a::{
-    ListTasks, MemoryTaskStore, StoreError, StoredTask, Task, TaskState, TaskStatus, TaskStore,
+    ListTasks, MemoryTaskStore, Message, StoreError, StoredTask, Task, TaskPage, TaskState,
+    TaskStatus, TaskStore,
 };
 use molecule_transport::Clock as _;
 use molecule_transport::testing::SimulatedClock;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
-use super::world::{World, message, to_task};
+use super::world::{World, at_once, message, outline, to_task};
 
 struct Shelf {
     clock: SimulatedClock,
@@ -86,6 +88,31 @@ async fn room_is_a_matter_of_bytes_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_of_large_tasks_is_shorter_than_was_asked_for() {
+    let stored: Vec<_> = (0..5)
+        .map(|number| {
+            let mut task = Task::new(format!("{number}"), "c");
+            task.history = Some(vec![Message::user("x".repeat(3 << 20))]);
+            StoredTask::new(task, std::time::SystemTime::UNIX_EPOCH)
+        })
+        .collect();
+    let (mut ids, mut wanted, mut pages) = (Vec::new(), ListTasks::default(), 0);
+    loop {
+        let page = TaskPage::of(&stored, &wanted).unwrap();
+        pages += 1;
+        ids.extend(page.tasks.into_iter().map(|task| task.id));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        wanted.page_token = Some(page.next_page_token);
+    }
+    assert_eq!(
+        (pages, ids),
+        (3, ["0", "1", "2", "3", "4"].map(String::from).to_vec())
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_without_room_refuses_tasks_and_answers_messages() {
     let store =
         Arc::new(MemoryTaskStore::new(Arc::new(SimulatedClock::new())).with_room(1, 1 << 20));
@@ -141,6 +168,81 @@ impl TaskStore for Broken {
     ) -> molecule_a2a::BoxFuture<'a, Result<molecule_a2a::TaskPage, StoreError>> {
         Box::pin(async { Err(failure()) })
     }
+}
+
+/// A store that saves as often as it is let.
+struct Slow {
+    store: MemoryTaskStore,
+    saves: Semaphore,
+}
+
+impl Slow {
+    fn new(saves: usize) -> Arc<Self> {
+        Arc::new(Self {
+            store: MemoryTaskStore::new(Arc::new(SimulatedClock::new())),
+            saves: Semaphore::new(saves),
+        })
+    }
+}
+
+impl TaskStore for Slow {
+    fn load<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> molecule_a2a::BoxFuture<'a, Result<Option<StoredTask>, StoreError>> {
+        self.store.load(id)
+    }
+
+    /// It can be read a while before the server hears that it was saved.
+    fn save(&self, task: StoredTask) -> molecule_a2a::BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async {
+            self.store.save(task).await?;
+            self.saves.acquire().await.unwrap().forget();
+            Ok(())
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        wanted: &'a ListTasks,
+    ) -> molecule_a2a::BoxFuture<'a, Result<molecule_a2a::TaskPage, StoreError>> {
+        self.store.list(wanted)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hangs_up_on_a_cancellation_has_cancelled_the_task_all_the_same() {
+    let store = Slow::new(2);
+    let world = World::with(|options| options.with_task_store(store.clone()));
+    let id = world.send("ask").await["id"].as_str().unwrap().to_owned();
+    let params = json!({"id": id});
+    let mut listener = world.stream("tasks/resubscribe", params.clone()).await;
+    listener.next().await.unwrap();
+    tokio::select! {
+        biased;
+        _ = world.call("tasks/cancel", params) => unreachable!("it is not saved"),
+        () = tokio::task::yield_now() => {}
+    }
+    store.saves.add_permits(1);
+    assert_eq!(outline(&listener.rest().await), ["canceled!"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_found_while_it_is_saved_for_the_first_time_has_not_failed() {
+    let store = Slow::new(0);
+    let world = World::with(|options| options.with_task_store(store.clone()));
+    let begun = world.call("message/send", at_once(message("sleep 60")));
+    let found = async {
+        let page = world.result("ListTasks", json!({})).await;
+        let id = page["tasks"][0]["id"].as_str().unwrap().to_owned();
+        let (task, ()) = tokio::join!(world.get(&id), async {
+            tokio::task::yield_now().await;
+            store.saves.add_permits(10);
+        });
+        task
+    };
+    let (_, found) = tokio::join!(begun, found);
+    assert_ne!(found["status"]["state"], "failed");
 }
 
 fn failure() -> StoreError {

@@ -134,18 +134,53 @@ async fn only_so_many_messages_wait_for_their_turn() {
     let world = World::with(|options| options.with_limits(Limits::default().with_waiting(1)));
     let id = world.begin("held").await;
     world.agent.waits.notified().await;
-    let first = world.result("message/send", to_task("hi", &id));
+    let first = world.error("message/send", to_task("first", &id));
     let second = async {
         tokio::task::yield_now().await;
-        let refused = world.error("message/send", to_task("hi", &id)).await;
+        let blocking = world.error("message/send", to_task("second", &id)).await;
+        let params = at_once(to_task("third", &id));
+        let at_once = world.error("message/send", params).await;
+        assert_eq!(turns(&world.get(&id).await), ["held", "first"]);
         world.agent.go.notify_one();
-        refused
+        (blocking, at_once)
     };
-    let (first, second) = tokio::join!(first, second);
+    let (first, refused) = tokio::join!(first, second);
+    assert_eq!(refused, (-32603, -32603));
+    assert_eq!(first, -32004, "nobody read it before the task was over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_were_taken_at_once_all_reach_the_agent() {
+    let world = World::with(|options| options.with_limits(Limits::default().with_waiting(2)));
+    let id = world.begin("hold").await;
+    world.agent.waits.notified().await;
+    for text in ["msg a", "msg b"] {
+        let params = at_once(to_task(text, &id));
+        world.result("message/send", params).await;
+    }
+    let params = at_once(to_task("msg c", &id));
+    assert_eq!(world.error("message/send", params).await, -32603);
+    world.agent.go.notify_one();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.agent.asked(), 3);
     assert_eq!(
-        (&first["status"]["state"], second),
-        (&json!("completed"), -32603)
+        turns(&world.get(&id).await),
+        ["hold", "msg a", "msg b", "a", "b"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_before_under_the_same_message_id_stays() {
+    let world = World::new();
+    let mut first = message("ask");
+    first["message"]["messageId"] = "again".into();
+    let task = world.result("message/send", first).await;
+    let mut second = to_task("before", task["id"].as_str().unwrap());
+    second["message"]["messageId"] = "again".into();
+    let answer = world.result("message/send", second).await;
+    assert_eq!(answer["parts"][0]["text"], "InputRequired after 2");
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,17 +320,18 @@ async fn chunks_become_one_artifact() {
 #[tokio::test(start_paused = true)]
 async fn work_goes_on_when_its_caller_hangs_up() {
     let world = World::new();
-    let task = {
-        let hanging = world.send("wait hi");
-        tokio::pin!(hanging);
-        tokio::select! {
-            _ = &mut hanging => unreachable!("nobody let it go"),
-            () = world.agent.waits.notified() => world.begin("sleep 1").await,
-        }
-    };
+    tokio::select! {
+        _ = world.send("later") => unreachable!("nobody let it go"),
+        () = world.agent.waits.notified() => {}
+    }
     world.agent.go.notify_one();
-    world.until(&task, "working").await;
-    assert_eq!(world.agent.asked(), 2);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let page = world.result("ListTasks", json!({})).await;
+    let task = page["tasks"][0]["id"].as_str().expect("a task");
+    world.until(task, "completed").await;
+    assert_eq!(world.agent.asked(), 1);
 }
 
 #[tokio::test(start_paused = true)]
