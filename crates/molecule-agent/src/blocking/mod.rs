@@ -33,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use peer::{Peer, PeerEvents};
 
+#[cfg(feature = "push")]
+use crate::RuntimeOptions;
 use crate::{
     AgentError, AgentLoop, ClientBuilder, Connect, EventNotice, HandlerOutcome, InboundDelivery,
     StopReason, blocking_handler,
@@ -109,6 +111,21 @@ impl RemoteAgentClient {
     ) -> Result<StopReason, AgentError> {
         let handler = blocking_handler(handler);
         self.wait(self.client.connect(handler, options, cancel))
+    }
+
+    /// As [`run_runtime`](crate::RemoteAgentClient::run_runtime); the handler is a function that may block.
+    ///
+    /// # Errors
+    /// As there; [`AgentError::InsideRuntime`] from inside an async runtime.
+    #[cfg(feature = "push")]
+    pub fn run_runtime<O: Into<HandlerOutcome>>(
+        &self,
+        handler: impl Fn(InboundMessage) -> O + Send + Sync + 'static,
+        options: RuntimeOptions,
+        cancel: &CancellationToken,
+    ) -> Result<StopReason, AgentError> {
+        let handler = blocking_handler(handler);
+        self.wait(self.client.run_runtime(handler, options, cancel))
     }
 
     /// Ends the waits of the loops that run.
